@@ -1,7 +1,7 @@
 """symnum finds the equation behind numbers.
 
-The public names are listed in ``__init__.pyi``; each is imported when it is first used, so that ``import symnum``
-stays quick and pulls in no heavy library.
+The public names are listed in ``__init__.pyi``; each is imported when it is first used, so that
+``import symnum`` stays quick and pulls in no heavy library.
 """
 
 import lazy_loader as _lazy

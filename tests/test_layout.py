@@ -18,7 +18,13 @@ def run_python(code: str) -> str:
     """Run code in a fresh interpreter whose path is what the installation alone gives it."""
     env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     done = subprocess.run(
-        [sys.executable, "-P", "-c", code], cwd="/", env=env, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-P", "-c", code],
+        cwd="/",
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     return done.stdout.strip()
 
@@ -34,7 +40,9 @@ def test_installation_does_not_expose_folder(folder: str):
         f"import importlib.util as u; s = u.find_spec({folder!r});"
         "print(*([s.origin] if s and s.origin else s.submodule_search_locations if s else []))"
     )
-    assert not any(Path(place).is_relative_to(ROOT) and "site-packages" not in place for place in origin.split())
+    assert not any(
+        Path(place).is_relative_to(ROOT) and "site-packages" not in place for place in origin.split()
+    )
 
 
 def test_installation_exposes_the_package_of_this_tree():
