@@ -1,0 +1,196 @@
+"""Text forms of an Expression: infix that parses back, LaTeX, numpy source."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING
+
+from symnum.expressions.operators import (
+    OPERATORS,
+    PRECEDENCE_ADD,
+    PRECEDENCE_ATOM,
+    PRECEDENCE_MUL,
+    PRECEDENCE_NEG,
+    PRECEDENCE_POW,
+    RESERVED,
+)
+
+if TYPE_CHECKING:
+    from symnum.expressions.expression import Expression
+
+_PLAIN_NAME = re.compile(r"[^\W\d]\w*\Z")
+_GREEK = frozenset(
+    ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega"]
+)
+_INFIX_SYMBOL = {"add": " + ", "sub": " - ", "mul": "*", "div": "/", "pow": "**"}
+
+
+def quote_name(name: str) -> str:
+    """Name as text can use it: in backticks unless it is a plain word with no other meaning."""
+    if _PLAIN_NAME.match(name) and name not in RESERVED:
+        return name
+    return f"`{name.replace('`', chr(39))}`"
+
+
+def number_text(value: float, digits: int | None = None) -> str:
+    """Shortest text that reads back as the same float64, or rounded to `digits` significant digits."""
+    if digits is not None:
+        value = float(f"{value:.{digits}g}")
+    elif math.pi == abs(value):
+        return "pi" if value > 0 else "-pi"
+    if value == int(value) and abs(value) < 1e15:
+        return str(int(value)) if value or math.copysign(1, value) > 0 else "-0.0"
+    return repr(value)
+
+
+def to_text(expression: Expression, digits: int | None = None) -> str:
+    """Infix text with the fewest parentheses that keep the tree."""
+    names = [quote_name(n) for n in expression.names]
+    stack: list[tuple[str, int]] = []
+
+    def wrap(item: tuple[str, int], minimum: int) -> str:
+        return item[0] if item[1] >= minimum else f"({item[0]})"
+
+    for code, value in expression.walk():
+        if value is not None:
+            text = number_text(value, digits)
+            stack.append((text, PRECEDENCE_NEG if text.startswith("-") else PRECEDENCE_ATOM))
+            continue
+        if code < 0:
+            stack.append((names[-code - 1], PRECEDENCE_ATOM))
+            continue
+        op = OPERATORS.by_code[code]
+        args = stack[-op.arity :]
+        del stack[-op.arity :]
+        if not op.infix:
+            stack.append((f"{op.name}({', '.join(a[0] for a in args)})", PRECEDENCE_ATOM))
+        elif op.name in ("square", "cube"):
+            stack.append(
+                (f"{wrap(args[0], PRECEDENCE_ATOM)}**{'2' if op.name == 'square' else '3'}", PRECEDENCE_POW)
+            )
+        elif op.name == "inv":
+            stack.append((f"1/{wrap(args[0], PRECEDENCE_NEG)}", PRECEDENCE_MUL))
+        elif op.name == "neg":
+            stack.append((f"-{wrap(args[0], PRECEDENCE_NEG)}", PRECEDENCE_NEG))
+        elif op.name == "pow":
+            stack.append(
+                (f"{wrap(args[0], PRECEDENCE_ATOM)}**{wrap(args[1], PRECEDENCE_NEG)}", PRECEDENCE_POW)
+            )
+        else:
+            left, right = wrap(args[0], op.precedence), wrap(args[1], op.precedence + 1)
+            stack.append((f"{left}{_INFIX_SYMBOL[op.name]}{right}", op.precedence))
+    return stack[0][0]
+
+
+def name_latex(name: str) -> str:
+    """LaTeX of a column name: Greek words, trailing numbers as subscripts, anything else upright and escaped."""
+    match = re.fullmatch(r"([A-Za-z]+?)_?(\d+)", name) or re.fullmatch(r"([A-Za-z]+)_([A-Za-z0-9]+)", name)
+    if match:
+        lower = match.group(2)
+        return f"{name_latex(match.group(1))}_{{{lower if len(lower) < 3 else _upright(lower)}}}"
+    if name in _GREEK:
+        return f"\\{name}"
+    return name if len(name) == 1 and name.isalpha() else _upright(name)
+
+
+def _upright(text: str) -> str:
+    escapes = {"\\": r"\backslash{}", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$", "{": r"\{",
+               "}": r"\}", "^": r"\hat{}", "~": r"\sim{}", " ": r"\ "}  # fmt: skip
+    return r"\mathrm{" + "".join(escapes.get(c, c) for c in text) + "}"
+
+
+def _number_latex(value: float, digits: int | None) -> str:
+    text = number_text(value, digits).replace("pi", r"\pi")
+    if "e" in text:
+        mantissa, exponent = text.split("e")
+        return rf"{mantissa} \cdot 10^{{{int(exponent)}}}"
+    return text
+
+
+def to_latex(expression: Expression, digits: int | None = None) -> str:
+    """LaTeX with fractions and roots, no document around it."""
+    stack: list[tuple[str, int]] = []
+
+    def wrap(item: tuple[str, int], minimum: int) -> str:
+        return item[0] if item[1] >= minimum else rf"\left({item[0]}\right)"
+
+    for code, value in expression.walk():
+        if value is not None:
+            text = _number_latex(value, digits)
+            weak = PRECEDENCE_NEG if text.startswith("-") else PRECEDENCE_ATOM
+            stack.append((text, min(weak, PRECEDENCE_MUL) if "cdot" in text else weak))
+            continue
+        if code < 0:
+            stack.append((name_latex(expression.names[-code - 1]), PRECEDENCE_ATOM))
+            continue
+        op = OPERATORS.by_code[code]
+        args = stack[-op.arity :]
+        del stack[-op.arity :]
+        if op.name in ("div", "inv"):
+            parts, strength = [a[0] for a in args], PRECEDENCE_ATOM - 1
+        elif op.name in ("pow", "square", "cube"):
+            parts, strength = [wrap(args[0], PRECEDENCE_ATOM), *(a[0] for a in args[1:])], PRECEDENCE_POW
+        elif op.name in ("add", "sub", "mul"):
+            # A sign may not follow an operator in print, so the right operand is wrapped from NEG up.
+            right = args[1]
+            signed = right[0].startswith("-")
+            parts = [
+                wrap(args[0], op.precedence),
+                wrap(right, PRECEDENCE_ATOM if signed else op.precedence + 1),
+            ]
+            strength = op.precedence
+        elif op.name == "neg":
+            parts, strength = [wrap(args[0], PRECEDENCE_MUL)], PRECEDENCE_NEG
+            strength = PRECEDENCE_ADD if args[0][1] < PRECEDENCE_NEG else strength
+        else:
+            parts, strength = (
+                [a[0] for a in args],
+                PRECEDENCE_ATOM - 1 if op.name == "exp" else PRECEDENCE_ATOM,
+            )
+        stack.append((op.latex.format(*parts), strength))
+    return stack[0][0]
+
+
+def to_numpy_source(expression: Expression, function: str = "formula") -> str:
+    """Python source of a function with one argument per used column; needs only numpy."""
+    used = expression.variables
+    args = {i: _argument(expression.names[i], i) for i in used}
+    if len(set(args.values())) < len(args):
+        args = {i: f"x{i}" for i in used}
+    spelled = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "min": "minimum", "max": "maximum"}
+    stack: list[str] = []
+    for code, value in expression.walk():
+        if value is not None:
+            stack.append(f"({value!r})" if value < 0 else repr(value))
+        elif code < 0:
+            stack.append(args[-code - 1])
+        else:
+            op = OPERATORS.by_code[code]
+            parts = stack[-op.arity :]
+            del stack[-op.arity :]
+            if op.name in _INFIX_SYMBOL:
+                stack.append(f"({parts[0]} {_INFIX_SYMBOL[op.name].strip()} {parts[1]})")
+            elif op.infix:
+                form = {"neg": "(-{})", "inv": "(1.0 / {})", "square": "({} ** 2)", "cube": "({} ** 3)"}[
+                    op.name
+                ]
+                stack.append(form.format(parts[0]))
+            else:
+                stack.append(f"np.{spelled.get(op.name, op.name)}({', '.join(parts)})")
+    body = stack[0]
+    lines = [
+        f"def {function}({', '.join(args.values())}):",
+        f'    """{expression.text(6)}"""',
+        f"    return {body}",
+    ]
+    return "import numpy as np\n\n\n" + "\n".join(lines) + "\n"
+
+
+def _argument(name: str, index: int) -> str:
+    import keyword
+
+    clean = re.sub(r"\W", "_", name, flags=re.ASCII)
+    if not clean or clean[0].isdigit() or keyword.iskeyword(clean) or clean == "np":
+        clean = f"x{index}_{clean}" if clean else f"x{index}"
+    return clean
