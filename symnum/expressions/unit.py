@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from symnum.exceptions import UnitError
-from symnum.expressions.unit_table import BASE, explain_unknown, look_up
+from symnum.expressions.unit_table import BASE, look_up
 
 MAX_LENGTH = 200
 MAX_EXPONENT = 1000
@@ -272,8 +272,10 @@ class _Reader:
         kind, value = self.tokens[self.at]
         self.at += 1
         if kind == "name":
-            if look_up(value) is None:
-                raise self.error(explain_unknown(value))
+            try:
+                look_up(value)
+            except UnitError as error:
+                raise self.error(str(error)) from None
             return _merge([(value, Fraction(1))], 1.0)
         if value == "(":
             inner = self.product()

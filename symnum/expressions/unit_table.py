@@ -7,6 +7,8 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import NamedTuple
 
+from symnum.exceptions import UnitError
+
 BASE = ("m", "kg", "s", "A", "K", "mol", "cd")
 """Base units, in the order of a unit's exponents."""
 
@@ -86,10 +88,10 @@ _WORDS = {
 
 
 @lru_cache(maxsize=4096)
-def look_up(symbol: str) -> TableUnit | None:
-    """Unit of a symbol, the whole symbol before prefix and unit; None when it is not known."""
+def look_up(symbol: str) -> TableUnit:
+    """Unit of a symbol, the whole symbol before prefix and unit; raises UnitError when it is not known."""
     if symbol in REFUSED:
-        return None
+        raise UnitError(REFUSED[symbol])
     found = PLAIN.get(symbol) or PREFIXED.get(symbol)
     if found is not None:
         return found
@@ -99,13 +101,11 @@ def look_up(symbol: str) -> TableUnit | None:
             unit = PREFIXED[rest]
             # kg is the base unit: 1000 * 0.001 is exactly 1.
             return TableUnit(PREFIXES[prefix] * unit.scale, unit.exponents)
-    return None
+    raise UnitError(_explain_unknown(symbol))
 
 
-def explain_unknown(symbol: str) -> str:
+def _explain_unknown(symbol: str) -> str:
     """Why a symbol is not read, with near matches."""
-    if symbol in REFUSED:
-        return REFUSED[symbol]
     known = [*PLAIN, *PREFIXED, *(p + u for p in PREFIXES for u in PREFIXED)]
     near = [_WORDS[symbol.lower()]] if symbol.lower() in _WORDS else []
     near += [k for k in known if k.lower() == symbol.lower()]
