@@ -1,0 +1,330 @@
+"""Compiled evaluation of batches of expressions, with derivatives and least-squares constants.
+
+Programs are concatenated (`Packed`) and evaluated over blocks of rows that stay in the processor's first
+cache; each operator is one vectorised loop over a block. Values follow IEEE arithmetic like
+`Expression.evaluate`. Data is given by columns, shape (d, n): ``X.T`` of the usual table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from symnum.exceptions import InvalidInput
+from symnum.expressions import _loops
+from symnum.expressions.expression import Expression
+from symnum.expressions.operators import OPERATORS
+
+BLOCK = 128
+"""Rows evaluated at once: the rows in use of a workspace of such blocks stay in a 32 KiB cache."""
+Float = NDArray[np.float64]
+_ARITY = np.zeros(max(OPERATORS.by_code) + 1, dtype=np.int64)
+_ARITY[list(OPERATORS.by_code)] = [op.arity for op in OPERATORS]
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Postfix programs, concatenated.
+
+    Attributes
+    ----------
+    codes : int16 array, shape (total,)
+        Codes of all programs; see `Expression`.
+    offsets : int64 array, shape (m + 1,)
+        Program ``i`` is ``codes[offsets[i]:offsets[i + 1]]``.
+    constants : float64 array, shape (k,)
+        Constants of all programs.
+    const_offsets : int64 array, shape (m + 1,)
+        Constants of program ``i`` are ``constants[const_offsets[i]:const_offsets[i + 1]]``.
+
+    Raises
+    ------
+    InvalidInput
+        When a program is no complete postfix program or its constants do not fit.
+    """
+
+    codes: NDArray[np.int16]
+    offsets: NDArray[np.int64]
+    constants: Float
+    const_offsets: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        for name, dtype in (
+            ("codes", np.int16),
+            ("offsets", np.int64),
+            ("constants", np.float64),
+            ("const_offsets", np.int64),
+        ):
+            array = np.require(getattr(self, name), dtype, ["C", "W"])
+            object.__setattr__(self, name, array.reshape(-1))
+        _check(self)
+
+    def __len__(self) -> int:
+        return self.offsets.size - 1
+
+    @property
+    def width(self) -> int:
+        """Columns needed: one more than the highest variable index."""
+        return -int(min(self.codes.min(initial=0), 0))
+
+
+class ConstantsFit(NamedTuple):
+    """What `fit_constants` found.
+
+    Attributes
+    ----------
+    constants : float64 array, shape (k,)
+        Best constants of all programs, laid out like `Packed.constants`.
+    loss : float64 array, shape (m,)
+        Weighted mean squared error; inf where no start gives finite values.
+    evaluations : int64 array, shape (m,)
+        Evaluations (values and derivatives on all rows) spent on each program.
+    """
+
+    constants: Float
+    loss: Float
+    evaluations: NDArray[np.int64]
+
+
+def pack(expressions: Iterable[Expression]) -> Packed:
+    """Concatenate expressions; variables are read by column index."""
+    items = list(expressions)
+    sizes = [(len(e), e.constants.size) for e in items]
+    offsets = np.cumsum([(0, 0), *sizes], axis=0, dtype=np.int64)
+    return Packed(
+        np.concatenate([np.empty(0, np.int16), *(e.codes for e in items)]),
+        offsets[:, 0],
+        np.concatenate([np.empty(0), *(e.constants for e in items)]),
+        offsets[:, 1],
+    )
+
+
+def evaluate_batch(expressions: Packed | Iterable[Expression], X: ArrayLike, n_jobs: int = 1) -> Float:
+    """Values of many expressions on the same rows.
+
+    Parameters
+    ----------
+    expressions : Packed or iterable of Expression
+        ``m`` programs.
+    X : array_like, shape (d, n)
+        One row per variable: the transpose of the usual table.
+    n_jobs : int
+        Threads; the result does not depend on it.
+
+    Returns
+    -------
+    float64 array, shape (m, n)
+        IEEE values: NaN or infinity where a formula is undefined.
+
+    Raises
+    ------
+    InvalidInput
+        When X is not 2-D or has fewer rows than a formula has variables.
+    """
+    packed = expressions if isinstance(expressions, Packed) else pack(expressions)
+    columns = _columns(X, packed)
+    out = np.empty((len(packed), columns.shape[1]))
+
+    def work(first: int, last: int) -> None:
+        w, base, _ = _workspace(packed, columns, 0)
+        _loops.values(*_arrays(packed), first, last, columns, w, base, _ARITY, out)
+
+    _in_threads(work, packed, n_jobs)
+    return out
+
+
+def evaluate_with_jacobian(codes: ArrayLike, constants: ArrayLike, X: ArrayLike) -> tuple[Float, Float]:
+    """Values of one program and their derivatives by its constants.
+
+    Parameters
+    ----------
+    codes : array_like of int, shape (length,)
+        Postfix program.
+    constants : array_like, shape (k,)
+        Its constants in postfix order.
+    X : array_like, shape (d, n)
+        One row per variable.
+
+    Returns
+    -------
+    values : float64 array, shape (n,)
+    jacobian : float64 array, shape (k, n)
+        Forward-mode derivatives, exact up to rounding.
+    """
+    packed = Packed(np.asarray(codes), np.array([0, np.size(codes)]), np.asarray(constants), np.array([0, np.size(constants)]))  # fmt: skip
+    columns = _columns(X, packed)
+    values, jacobian = np.empty(columns.shape[1]), np.empty((packed.constants.size, columns.shape[1]))
+    _least_squares(packed, columns, 0, 1, value=values, jacobian=jacobian)
+    return values, jacobian
+
+
+def fit_constants(
+    expressions: Packed | Iterable[Expression],
+    X: ArrayLike,
+    y: ArrayLike,
+    starts: ArrayLike | None = None,
+    max_iter: int = 50,
+    weights: ArrayLike | None = None,
+    n_jobs: int = 1,
+) -> ConstantsFit:
+    """Least-squares constants of many programs, from one or several starts each.
+
+    Parameters
+    ----------
+    expressions : Packed or iterable of Expression
+        ``m`` programs with ``k`` constants in all.
+    X : array_like, shape (d, n)
+        One row per variable.
+    y : array_like, shape (n,)
+        Target.
+    starts : array_like, shape (s, k), optional
+        Start values, each row laid out like `Packed.constants`; left out: the constants as they are.
+    max_iter : int
+        Steps tried from each start.
+    weights : array_like, shape (n,), optional
+        Nonnegative weights of the squared errors.
+    n_jobs : int
+        Threads; the result does not depend on it.
+
+    Returns
+    -------
+    ConstantsFit
+        The best constants over the starts, their weighted mean squared error and the evaluations spent.
+
+    Notes
+    -----
+    Levenberg-Marquardt with Marquardt's scaling [1]_ on the normal equations: damping from 1e-3, divided by
+    10 after a step that lowers the loss and multiplied by 10 otherwise. Ends when a step lowers the loss by
+    less than 1e-12 of it. A step to values that are not finite is refused; a constant without finite
+    derivative is held still.
+
+    References
+    ----------
+    .. [1] D. Marquardt, An algorithm for least-squares estimation of nonlinear parameters, J. SIAM 11, 1963.
+    """
+    packed = expressions if isinstance(expressions, Packed) else pack(expressions)
+    columns = _columns(X, packed)
+    n = columns.shape[1]
+    target = _vector(y, n, "y")
+    weight = np.ones(n) if weights is None else _vector(weights, n, "weights")
+    if not (np.all(weight >= 0) and 0 < weight.sum() < np.inf):
+        raise InvalidInput("weights must be finite, not negative and not all zero")
+    first = packed.constants[None] if starts is None else np.asarray(starts, dtype=np.float64)
+    if first.ndim != 2 or first.shape[1] != packed.constants.size or not len(first):
+        raise InvalidInput(f"starts must have shape (s, {packed.constants.size}), got {first.shape}")
+    first = np.require(first, np.float64, ["C", "W"])
+    best, loss = first[0].copy(), np.empty(len(packed))
+    evaluations = np.zeros(len(packed), np.int64)
+
+    def work(begin: int, end: int) -> None:
+        _least_squares(packed, columns, begin, end, target, weight, first, max_iter, best, loss, evaluations)
+
+    _in_threads(work, packed, n_jobs)
+    return ConstantsFit(best, loss / weight.sum(), evaluations)
+
+
+# ------------------------------------------------------------------------------------------- helpers
+_NONE, _NONE2, _NO_COUNT = np.empty(0), np.empty((0, 0)), np.empty(0, np.int64)
+
+
+def _least_squares(
+    packed: Packed,
+    columns: Float,
+    first: int,
+    last: int,
+    y: Float = _NONE,
+    weights: Float = _NONE,
+    starts: Float = _NONE2,
+    max_iter: int = 0,
+    best: Float = _NONE,
+    loss: Float = _NONE,
+    evaluations: NDArray[np.int64] = _NO_COUNT,
+    jacobian: Float = _NONE2,
+    value: Float = _NONE,
+) -> None:
+    most = int(np.diff(packed.const_offsets).max(initial=0))
+    w, base, grads = _workspace(packed, columns, most)
+    _loops.least_squares(
+        *_arrays(packed), first, last, columns, y, weights, starts, max_iter, w, base, grads, _ARITY, best,
+        loss, evaluations, jacobian, value,
+    )  # fmt: skip
+
+
+def _arrays(packed: Packed) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+    return packed.codes, packed.offsets, packed.constants, packed.const_offsets
+
+
+def _vector(values: ArrayLike, n: int, name: str) -> Float:
+    array = np.require(values, np.float64, ["C", "W"])
+    if array.shape != (n,):
+        raise InvalidInput(f"{name} must have shape ({n},) like the rows of X, got {array.shape}")
+    return array
+
+
+def _columns(X: ArrayLike, packed: Packed) -> Float:
+    columns = np.require(X, np.float64, ["C", "W"])
+    if columns.ndim != 2:
+        raise InvalidInput(f"X must be 2-D with one row per variable, got shape {columns.shape}")
+    if columns.shape[0] < packed.width:
+        raise InvalidInput(
+            f"a formula uses variable {packed.width - 1} but X has {columns.shape[0]} rows; X has one row per "
+            "variable, shape (d, n)"
+        )
+    return columns
+
+
+def _workspace(packed: Packed, columns: Float, constants: int) -> tuple[Float, int, int]:
+    """Workspace aligned to cache lines, its first row of columns and its first row of derivatives."""
+    d, n = columns.shape
+    longest = int(np.diff(packed.offsets).max(initial=1))
+    grads = 2 * ((longest + 1) // 2 + 1) + 2  # an expression of this length never stacks more
+    base = grads + constants
+    size = (base + d * -(-n // BLOCK)) * BLOCK
+    raw = np.empty(size + 8)
+    skip = (-raw.ctypes.data % 64) // 8
+    return raw[skip : skip + size].reshape(-1, BLOCK), base, grads
+
+
+def _check(packed: Packed) -> None:
+    """Refuse what compiled loops could not walk safely."""
+    codes, offsets, constants, const_offsets = _arrays(packed)
+    for name, array, total in (
+        ("offsets", offsets, codes.size),
+        ("const_offsets", const_offsets, constants.size),
+    ):
+        if (
+            array.size != offsets.size
+            or not array.size
+            or array[0]
+            or array[-1] != total
+            or np.any(np.diff(array) < 0)
+        ):
+            raise InvalidInput(f"{name} must rise from 0 to {total}, got {array}")
+    if codes.size and codes.max() >= _ARITY.size:
+        raise InvalidInput(f"unknown operator code {codes.max()}")
+    # Stack depth after every code; each program must stay above 0 and end with 1.
+    gain = np.where(codes > 0, 1 - _ARITY[np.maximum(codes, 0)], 1)
+    depth = np.concatenate([[0], np.cumsum(gain)])
+    size = np.diff(offsets)
+    inside = depth[1:] - np.repeat(depth[offsets[:-1]], size)
+    held = np.diff(np.concatenate([[0], np.cumsum(codes == 0)])[offsets])
+    bad = (size == 0) | (np.diff(depth[offsets]) != 1) | (held != np.diff(const_offsets))
+    if codes.size and (bad.any() or inside.min() < 1):
+        raise InvalidInput("codes hold an incomplete postfix program, or constants that do not fit")
+
+
+def _in_threads(work: Callable[[int, int], None], packed: Packed, n_jobs: int) -> None:
+    """Run ``work(first, last)`` over equal ranges of programs."""
+    m = len(packed)
+    jobs = max(1, min(n_jobs, m))
+    edges = [m * i // jobs for i in range(jobs + 1)]
+    if jobs == 1:
+        work(0, m)
+        return
+    with ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(work, edges[:-1], edges[1:]))
