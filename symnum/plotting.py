@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from symnum.expressions import Expression
+    from symnum.regressor import SymbolicRegressor
 
 # Okabe and Ito's palette (2008), told apart by all common kinds of colour vision.
 INK, MUTED, GRID = "#20242a", "#6b7280", "#d5d9e0"
@@ -78,6 +79,22 @@ class Scored(Protocol):
     def complexity(self) -> int: ...  # noqa: D102
     @property
     def loss(self) -> float: ...  # noqa: D102
+
+
+class FrontPoint(NamedTuple):
+    """One row of a fitted model's table."""
+
+    expression: Expression
+    complexity: int
+    loss: float
+    r2: float
+
+
+def front_points(model: SymbolicRegressor) -> list[FrontPoint]:
+    """Rows of ``model.equations_`` with their expressions, in the order of the table."""
+    table = model.equations_
+    columns = (table[name].tolist() for name in ("complexity", "loss", "r2"))
+    return [FrontPoint(*row) for row in zip(model.expressions_, *columns, strict=True)]
 
 
 @_styled
@@ -237,7 +254,8 @@ def plot_fit_1d(
     """
     x, y = _pair(x, y)
     figure, axes = _figure(6.4, 4.4)
-    wide_x, wide_y = _spans_decades(x), _spans_decades(y)
+    wide_y = _spans_decades(y)
+    wide_x = _spans_decades(x, factor=10 if wide_y else 100)
     space = np.geomspace if wide_x else np.linspace
     grid = space(x.min(), x.max(), 600)
     curve = np.array(predict(grid), dtype=np.float64)
@@ -366,8 +384,8 @@ def _shorten(text: str) -> str:
     return text if len(text) <= _LABEL_LENGTH else text[: _LABEL_LENGTH - 1] + "…"
 
 
-def _spans_decades(*arrays: NDArray[np.float64]) -> bool:
-    return all(a.size > 2 and a.min() > 0 and a.max() >= 100 * a.min() for a in arrays)
+def _spans_decades(*arrays: NDArray[np.float64], factor: float = 100) -> bool:
+    return all(a.size > 2 and a.min() > 0 and a.max() >= factor * a.min() for a in arrays)
 
 
 def _scatter(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], label: str = "rows") -> str:

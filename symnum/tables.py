@@ -255,7 +255,6 @@ def _parse(text: str, separator: str, names: list[str], lines: Sequence[int], so
                 keep_default_na=False,
                 na_values=[""],
                 low_memory=False,
-                float_precision="round_trip",
             )
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         raise InvalidInput(
