@@ -2,5 +2,8 @@
 from . import exceptions as exceptions
 from .expressions import Expression as Expression
 from .expressions import Operator as Operator
+from .expressions.tokenizer import ExpressionTokenizer as ExpressionTokenizer
+from .problem import Problem as Problem
+from .regressor import SymbolicRegressor as SymbolicRegressor
 
 __version__: str
