@@ -1,0 +1,278 @@
+"""The bank: sub-expressions enumerated by cost, each distinct function kept once.
+
+Columns are evaluated on a few fixed rows; a value hash of those rows, blind to the sign, decides whether a
+function is new (semantic de-duplication; Kronberger et al., PPSN 2024, measured how few expressions are).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from symnum.expressions.expression import Expression
+from symnum.expressions.operators import CONSTANT, OPERATORS
+
+UNARY_COST = {
+    "square": 1, "sqrt": 1, "inv": 1, "exp": 2, "log": 2, "sin": 2, "cos": 2, "tan": 3, "asin": 3, "acos": 3,
+    "atan": 3, "tanh": 3,
+}  # fmt: skip
+"""What a unary operator adds to the cost of its argument: rarer functions enter later."""
+TRANSCENDENTAL = frozenset({"exp", "log", "sin", "cos", "tan", "asin", "acos", "atan", "tanh", "sinh", "cosh"})
+_ROOTS = frozenset({"square", "sqrt"})
+_BLOCK = 40_000
+_LEAF_VARIABLE, _LEAF_ONE = -1, -2
+
+
+@njit("int64(float64[:,::1], int64, float64[:,::1], int64[::1], int64, float64[:,::1], int64[::1])",
+      cache=True, nogil=True)  # fmt: skip
+def _insert(block, count, store, table, start, probes, taken):  # noqa: ANN001, ANN202
+    """Append the new functions of a block to the store; their places in the block go to `taken`."""
+    rows = block.shape[1]
+    mask = table.shape[0] - 1
+    new = 0
+    for i in range(count):
+        low, high, total, p0, p1 = np.inf, -np.inf, 0.0, 0.0, 0.0
+        good = True
+        for r in range(rows):
+            v = block[i, r]
+            if not np.isfinite(v):
+                good = False
+                break
+            low = min(low, v)
+            high = max(high, v)
+            total += abs(v)
+            p0 += v * probes[0, r]
+            p1 += v * probes[1, r]
+        if not good:
+            continue
+        top = max(abs(low), abs(high))
+        # Too large or small, almost constant, or ruled by one row: such columns fake matches.
+        if not (1e-9 < top < 1e9) or high - low < 1e-5 * top or top > 0.995 * total:
+            continue
+        if p0 < 0.0:
+            p0, p1 = -p0, -p1
+        scale = total / rows
+        # Round at 2^-34 of the column's size, so that rounding differences fall into one key.
+        k0 = np.int64(np.rint(p0 / scale * 1.7e10))
+        k1 = np.int64(np.rint(p1 / scale * 1.7e10))
+        k2 = np.int64(np.rint(np.log2(scale) * 1e9))
+        key = (k0 * np.int64(-7046029254386353131)) ^ (k1 * np.int64(-4417276706812531889))
+        key ^= k2 * np.int64(7809847782465536322) + (key >> 29)
+        key *= np.int64(-4658895280553007687)
+        key ^= key >> 32
+        if key == 0:
+            key = 1
+        at = key & mask
+        while table[at] != 0 and table[at] != key:
+            at = (at + 1) & mask
+        if table[at] == key:
+            continue
+        if start + new >= store.shape[0]:
+            break
+        table[at] = key
+        for r in range(rows):
+            store[start + new, r] = block[i, r]
+        taken[new] = i
+        new += 1
+    return new
+
+
+@dataclass(slots=True)
+class Bank:
+    """Distinct functions of the columns of X, ordered by cost.
+
+    Attributes
+    ----------
+    values : ndarray (size, rows) of float64
+        Columns on the bank's rows.
+    op, left, right : ndarray (size,)
+        Last operator (or leaf mark) and the elements it was applied to.
+    cost : ndarray (size,)
+        Enumeration cost.
+    generated : int
+        How many expressions were formed, duplicates included.
+    """
+
+    X: NDArray[np.float64]
+    unary: Sequence[str]
+    binary: Sequence[str]
+    values: NDArray[np.float64]
+    op: NDArray[np.int16]
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
+    cost: NDArray[np.int16]
+    nested: NDArray[np.bool_]
+    names: tuple[str, ...]
+    size: int = 0
+    generated: int = 0
+    levels: list[int] = field(default_factory=lambda: [0, 0])
+    complete: bool = False
+    _table: NDArray[np.int64] = field(default_factory=lambda: np.zeros(2, np.int64))
+    _probes: NDArray[np.float64] = field(default_factory=lambda: np.zeros((2, 1)))
+
+    @classmethod
+    def start(
+        cls, X: NDArray[np.float64], names: Sequence[str], unary: Sequence[str], binary: Sequence[str], capacity: int
+    ) -> Bank:
+        """Bank of the columns of X (rows, d) and the number one."""
+        rows = X.shape[0]
+        bits = int(np.ceil(np.log2(max(capacity, 16) * 2)))
+        # Fixed probe weights: the bank of the same rows is the same bank, whatever the seed.
+        probes = np.random.default_rng(12_345).normal(size=(2, rows))
+        bank = cls(
+            X, tuple(unary), tuple(binary), np.empty((capacity, rows)), np.zeros(capacity, np.int16),
+            np.full(capacity, -1, np.int32), np.full(capacity, -1, np.int32), np.zeros(capacity, np.int16),
+            np.zeros(capacity, np.bool_), tuple(names), _table=np.zeros(2**bits, np.int64), _probes=probes,
+        )  # fmt: skip
+        bank.values[0] = 1.0
+        bank.op[0], bank.cost[0], bank.size = _LEAF_ONE, 1, 1
+        for j in range(X.shape[1]):
+            block = np.ascontiguousarray(X[:, j][None, :])
+            bank._append(block, _LEAF_VARIABLE, np.array([j]), np.array([-1]), 1, np.array([False]))
+        bank.levels = [0, 0, bank.size]
+        return bank
+
+    def _append(
+        self, block: NDArray, op: int, left: NDArray, right: NDArray, cost: int, nested: NDArray
+    ) -> None:
+        taken = np.empty(len(block), np.int64)
+        new = _insert(block, len(block), self.values, self._table, self.size, self._probes, taken)
+        at, kept = slice(self.size, self.size + new), taken[:new]
+        self.op[at], self.left[at], self.right[at] = op, left[kept], right[kept]
+        self.cost[at], self.nested[at] = cost, nested[kept]
+        self.size += new
+        self.generated += len(block)
+
+    @property
+    def full(self) -> bool:
+        """Whether the capacity is used up."""
+        return self.size >= len(self.values)
+
+    def grow(self, limit: int, stop: Callable[[], bool], workers: ThreadPoolExecutor | None = None) -> None:
+        """Enumerate by rising cost until `limit` elements, `stop()`, or nothing is new.
+
+        Blocks are formed in worker threads and inserted in order: the result does not depend on their number.
+        """
+        limit = min(limit, len(self.values))
+        while self.size < limit and not self.complete:
+            cost = len(self.levels) - 1
+            before = self.size
+            for made in in_order(self._jobs(cost), workers):
+                block, op, left, right, nested = made
+                self._append(block, op, left, right, cost, nested)
+                if self.size >= limit or stop():
+                    # The level stays open: what was cut off is not enumerated again.
+                    self.levels.append(self.size)
+                    return
+            self.levels.append(self.size)
+            if self.size == before and cost > 12:
+                self.complete = True
+
+    def _jobs(self, cost: int) -> Iterator[Callable[[], tuple]]:
+        """Blocks of new columns of one cost, cheapest operators first."""
+        bounds = self.levels
+        for name in self.unary:
+            below = cost - UNARY_COST.get(name, 3)
+            if below >= 1 and below + 1 < len(bounds):
+                for i in range(bounds[below], bounds[below + 1], _BLOCK):
+                    yield _unary_job(self, name, i, min(i + _BLOCK, bounds[below + 1]))
+        for small in range(1, (cost - 1) // 2 + 1):
+            large = cost - 1 - small
+            if large + 1 >= len(bounds):
+                continue
+            a, b = (bounds[small], bounds[small + 1]), (bounds[large], bounds[large + 1])
+            for name in self.binary:
+                step = max(1, _BLOCK // max(1, b[1] - b[0]))
+                for i in range(a[0], a[1], step):
+                    for j in range(b[0], b[1], _BLOCK):
+                        span = (i, min(i + step, a[1])), (j, min(j + _BLOCK, b[1]))
+                        yield _binary_job(self, name, *span, small == large)
+                        if name == "div":
+                            yield _binary_job(self, "rdiv", *span, small == large)
+
+    def expression(self, index: int) -> Expression:
+        """Element as an Expression over the bank's names."""
+        codes: list[int] = []
+        count = 0
+        stack = [(int(index), False)]
+        while stack:
+            at, ready = stack.pop()
+            op = int(self.op[at])
+            if op == _LEAF_VARIABLE:
+                codes.append(-(int(self.left[at]) + 1))
+            elif op == _LEAF_ONE:
+                codes.append(CONSTANT)
+                count += 1
+            elif ready:
+                codes.append(op)
+            else:
+                stack.append((at, True))
+                if self.right[at] >= 0:
+                    stack.append((int(self.right[at]), False))
+                stack.append((int(self.left[at]), False))
+        return Expression(codes, np.ones(count), self.names)
+
+
+def in_order(jobs: Iterator[Callable[[], Any]], workers: ThreadPoolExecutor | None, ahead: int = 3) -> Iterator[Any]:
+    """Results of the jobs in their order, a few computed ahead of the reader."""
+    if workers is None:
+        for job in jobs:
+            yield job()
+        return
+    pending: deque[Future] = deque()
+    try:
+        for job in jobs:
+            pending.append(workers.submit(job))
+            if len(pending) > ahead:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        for future in pending:
+            future.cancel()
+
+
+def _unary_job(bank: Bank, name: str, i0: int, i1: int) -> Callable[[], tuple]:
+    def make() -> tuple:
+        index = np.arange(i0, i1)
+        nested = bank.nested[i0:i1]
+        keep = bank.op[i0:i1] != _LEAF_ONE
+        if name in TRANSCENDENTAL:
+            keep &= ~nested
+            nested = np.ones_like(nested)
+        if name in _ROOTS or name == "inv":
+            # A root of a square, an inverse of an inverse: only spellings of what is there.
+            keep &= ~np.isin(bank.op[i0:i1], [OPERATORS[n].code for n in (*_ROOTS, "inv")])
+        index, nested = index[keep], nested[keep]
+        with np.errstate(all="ignore"):
+            block = OPERATORS[name].numpy(bank.values[index])
+        return np.ascontiguousarray(block), OPERATORS[name].code, index, np.full(len(index), -1), nested
+
+    return make
+
+
+def _binary_job(bank: Bank, name: str, a: tuple, b: tuple, same: bool) -> Callable[[], tuple]:
+    def make() -> tuple:
+        left, right = np.meshgrid(np.arange(*a), np.arange(*b), indexing="ij")
+        left, right = left.ravel(), right.ravel()
+        keep = left < right if same else np.ones(len(left), bool)
+        if name in ("mul", "div", "rdiv"):
+            keep &= left != 0  # times one, divided by one: not new (inverses are a unary of their own)
+            keep &= right != 0
+        elif same and name == "add":
+            keep |= left == right  # x + x is twice x
+        left, right = left[keep], right[keep]
+        first, second = (right, left) if name == "rdiv" else (left, right)
+        op = OPERATORS["div" if name == "rdiv" else name]
+        with np.errstate(all="ignore"):
+            block = op.numpy(bank.values[first], bank.values[second])
+        return block, op.code, first, second, bank.nested[first] | bank.nested[second]
+
+    return make

@@ -1,0 +1,126 @@
+"""Candidates and the hall of fame that a search fills: readable at every moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symnum.exceptions import SymnumError
+from symnum.expressions.canonical import canonical
+from symnum.expressions.expression import Expression
+from symnum.problem import Problem
+
+EXACT_LOSS = 1e-12
+"""1 - R2 below which a formula counts as exact on noise-free data."""
+_CHUNK = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A formula with how well it fits.
+
+    Attributes
+    ----------
+    expression : Expression
+    complexity : int
+    loss : float
+        Weighted mean squared error on all rows.
+    r2 : float
+    stage : str
+        Which part of the search made it.
+    seconds : float
+        When, after the start.
+    """
+
+    expression: Expression
+    complexity: int
+    loss: float
+    r2: float
+    stage: str = ""
+    seconds: float = 0.0
+
+
+class HallOfFame:
+    """Best formula of every complexity seen so far.
+
+    Parameters
+    ----------
+    problem : Problem
+        Rows on which formulas are judged.
+    max_complexity : int
+        Longer formulas are refused.
+    """
+
+    def __init__(self, problem: Problem, max_complexity: int = 40) -> None:
+        self.problem, self.max_complexity = problem, max_complexity
+        self.names = problem.names
+        self.best: dict[int, Candidate] = {}
+        self.tried: set[Expression] = set()
+        weights = problem.weights
+        self._weights = None if weights is None else weights / weights.sum()
+        mean = np.average(problem.y, weights=weights)
+        self.variance = float(np.average((problem.y - mean) ** 2, weights=weights))
+        self.on_change: Callable[[Candidate], None] | None = None
+        order = np.random.default_rng(len(problem.y)).permutation(len(problem.y))
+        # A hopeless candidate is refused on few rows before it is computed on many.
+        self._probe = np.sort(order[:256]) if len(order) > 2_000 else None
+
+    def loss(self, expression: Expression, rows: NDArray | None = None) -> float:
+        """Weighted mean squared error; infinite where the formula is undefined on a row that counts."""
+        X, y, w = self.problem.X, self.problem.y, self._weights
+        if rows is not None:
+            X, y = X[rows], y[rows]
+            w = None if w is None else w[rows] / max(w[rows].sum(), 1e-300)
+        total = 0.0
+        for a in range(0, len(y), _CHUNK):
+            part = slice(a, a + _CHUNK)
+            with np.errstate(all="ignore"):
+                error = (expression.evaluate(X[part]) - y[part]) ** 2
+                if w is not None:
+                    error = np.where(w[part] > 0, error * w[part], 0.0)
+            total += float(np.sum(error))
+        total = total if w is not None else total / len(y)
+        return total if np.isfinite(total) else np.inf
+
+    def add(self, expression: Expression, stage: str = "", seconds: float = 0.0) -> Candidate | None:
+        """Judge a formula; the candidate is returned when it is the best of its complexity."""
+        try:
+            expression = canonical(expression.with_names(self.names))
+        except SymnumError:
+            return None
+        if expression in self.tried or expression.complexity > self.max_complexity:
+            return None
+        self.tried.add(expression)
+        complexity = expression.complexity
+        known = self.best.get(complexity)
+        if self._probe is not None and known is not None and self.loss(expression, self._probe) > 2 * known.loss:
+            return None
+        loss = self.loss(expression)
+        if not np.isfinite(loss) or (known is not None and loss >= known.loss):
+            return None
+        r2 = 1 - loss / self.variance if self.variance > 0 else float(loss == 0)
+        candidate = Candidate(expression, complexity, loss, r2, stage, seconds)
+        self.best[complexity] = candidate
+        if self.on_change is not None and candidate in self.front():
+            self.on_change(candidate)
+        return candidate
+
+    def front(self) -> list[Candidate]:
+        """Pareto front: each entry is better than all shorter ones."""
+        found: list[Candidate] = []
+        for _, candidate in sorted(self.best.items()):
+            # Differences below rounding do not make a longer formula better.
+            floor = 1e-28 * (self.variance + float(np.mean(self.problem.y) ** 2))
+            if not found or candidate.loss < found[-1].loss * (1 - 1e-9) and found[-1].loss > floor:
+                found.append(candidate)
+        return found
+
+    def exact(self) -> Candidate | None:
+        """Shortest formula that is exact on all rows."""
+        for _, candidate in sorted(self.best.items()):
+            if candidate.loss <= EXACT_LOSS * self.variance:
+                return candidate
+        return None

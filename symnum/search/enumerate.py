@@ -1,0 +1,246 @@
+"""The enumerating search: bank, exact joins, reductions, noisy readouts and inner constants under one budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from symnum.exceptions import SymnumError
+from symnum.expressions.expression import Expression
+from symnum.problem import Problem
+from symnum.search import constants
+from symnum.search.approximate import ApproximateSearch
+from symnum.search.bank import UNARY_COST, Bank
+from symnum.search.budget import Budget
+from symnum.search.candidate import EXACT_LOSS, Candidate, HallOfFame
+from symnum.search.exact import ExactSearch, bank_rows
+from symnum.search.reduction import propose
+from symnum.search.view import View, original
+
+TIERS = (20_000, 200_000, 1_000_000)
+"""Bank sizes, tried in turn: a small problem never pays for a large bank."""
+DEFAULT_UNARY = tuple(UNARY_COST)
+DEFAULT_BINARY = ("add", "sub", "mul", "div")
+FIT_ROWS = 1_000
+MAX_DEPTH = 6
+
+
+@dataclass(slots=True)
+class Stage:
+    """One row of the ledger."""
+
+    stage: str
+    seconds: float
+    evaluations: int
+    found: int
+    best_loss: float
+
+
+class EnumerativeSearch:
+    """Search backend "enumerate".
+
+    Parameters
+    ----------
+    operators : sequence of str, optional
+        Names of the operators to enumerate; a physicist's list when left out.
+    max_bank : int
+        Largest number of bank elements, a 256-byte column each.
+    n_jobs : int
+        Threads; the result does not depend on it.
+    """
+
+    def __init__(self, operators: Sequence[str] | None = None, max_bank: int = TIERS[-1], n_jobs: int = 1) -> None:
+        self.operators, self.max_bank, self.n_jobs = operators, max_bank, n_jobs
+
+    def get_params(self, deep: bool = True) -> dict:
+        """Constructor parameters, as scikit-learn wants them."""
+        return {"operators": self.operators, "max_bank": self.max_bank, "n_jobs": self.n_jobs}
+
+    def run(self, problem: Problem, budget: Budget, rng: np.random.Generator, hall: HallOfFame,
+            ledger: list[Stage]) -> Iterator[Candidate]:  # fmt: skip
+        """Yield each candidate that enters the hall of fame; stops at the budget's end or on exactness."""
+        # One thread for each linear algebra call: threads of ours run several calls at once, and the sums
+        # inside a call do not depend on how many there are.
+        with threadpool_limits(1), ThreadPoolExecutor(max(1, self.n_jobs)) as pool:
+            run = _Run(self, problem, budget, rng, hall, ledger, pool if self.n_jobs > 1 else None)
+            yield from run.go()
+
+
+class _Run:
+    """State of one search."""
+
+    def __init__(self, search: EnumerativeSearch, problem: Problem, budget: Budget, rng: np.random.Generator,
+                 hall: HallOfFame, ledger: list[Stage], workers: ThreadPoolExecutor | None) -> None:  # fmt: skip
+        self.search, self.problem, self.budget, self.rng = search, problem, budget, rng
+        self.hall, self.ledger, self.workers = hall, ledger, workers
+        chosen = search.operators
+        self.unary = [n for n in DEFAULT_UNARY if chosen is None or n in chosen or (n == "inv" and "div" in chosen)]
+        self.binary = [n for n in DEFAULT_BINARY if chosen is None or n in chosen]
+        rows = self._fit_rows(problem)
+        self.weights = None if problem.weights is None else problem.weights[rows]
+        self.view = original(problem.X[rows], problem.y[rows], problem.names)
+        self.exact_at: float | None = None
+        self.pace: dict[int, float] = {}  # seconds a bank element, by number of variables
+
+    @staticmethod
+    def _fit_rows(problem: Problem) -> NDArray[np.int64]:
+        n = len(problem.y)
+        rows = np.arange(n) if problem.weights is None else np.flatnonzero(problem.weights > 0)
+        if len(rows) > FIT_ROWS:
+            rows = np.sort(np.random.default_rng(n).permutation(rows)[:FIT_ROWS])
+        return rows
+
+    # ---------------------------------------------------------------- schedule
+    def go(self) -> Iterator[Candidate]:
+        yield from self._offer("constant", self.view, self._constant())
+        if np.ptp(self.view.y) == 0:
+            return
+        views = [self.view]
+        yield from self._tier(self.view, TIERS[0], "small bank")
+        if not self._done():
+            yield from self._approximate(self.view, "readouts")
+        if self._done():
+            return
+        views += yield from self._reduce()
+        for view in sorted(views, key=lambda v: len(v.names)):
+            if self._done():
+                return
+            yield from self._inner(view, 400)
+        for size in TIERS[1:]:
+            for view in sorted(views, key=lambda v: len(v.names)):
+                if self._done():
+                    return
+                yield from self._tier(view, size, "large bank")
+        for view in sorted(views, key=lambda v: len(v.names)):
+            if self._done():
+                return
+            yield from self._inner(view, 6_000)
+        self.budget.stop("search space exhausted")
+
+    def _done(self) -> bool:
+        if self.exact_at is not None and self.budget.elapsed > self.exact_at:
+            self.budget.stop("exact formula found")
+        return self.budget.expired()
+
+    def _constant(self) -> Iterable[Expression]:
+        y = self.problem.y
+        mean = float(np.average(y, weights=self.problem.weights))
+        return [Expression.constant(mean, self.problem.names), Expression.constant(float(np.median(y)), self.problem.names)]
+
+    def _reduce(self) -> Iterator[Candidate]:
+        """Follow the best reductions down, two ways at each of the first steps."""
+        found: list[View] = []
+        queue: list[tuple[int, View]] = [(0, self.view)]
+        seen: set[frozenset[str]] = set()
+        while queue and not self._done():
+            depth, view = queue.pop(0)
+            for place, proposal in enumerate(propose(view, 2 if depth < 2 else 1)):
+                key = frozenset(proposal.view.path)
+                if key in seen or self._done():
+                    continue
+                seen.add(key)
+                yield from self._tier(proposal.view, TIERS[0], "reduction: " + "; ".join(proposal.view.path))
+                found.append(proposal.view)
+                if place == 0:
+                    yield from self._approximate(proposal.view, "reduction, readouts")
+                if depth + 1 < MAX_DEPTH:
+                    queue.append((depth + 1, proposal.view))
+        # Deepest first; the others were seen with the small bank.
+        return sorted(found, key=lambda v: len(v.names))[:3]
+
+    # ---------------------------------------------------------------- stages
+    def _tier(self, view: View, size: int, label: str) -> Iterator[Candidate]:
+        size = self._affordable(view, min(size, self.search.max_bank, self.budget.evals_left()))
+        if size < 10 or len(view.y) < 2:
+            return
+        before = self.budget.elapsed, self.budget.evaluations, len(self.hall.best)
+        rows = bank_rows(view)
+        bank = Bank.start(np.ascontiguousarray(view.X[rows]), view.names, self.unary, self.binary, size)
+        bank.grow(size, self._late, self.workers)
+        self.budget.charge(bank.generated)
+        search = ExactSearch(view, bank, rows, self.workers)
+        if len(view.y) >= 2 * len(view.names) + 8:
+            yield from self._offer(label, view, search.everything(self._late))
+        if not self.budget.expired():
+            self.pace[len(view.names)] = (self.budget.elapsed - before[0]) / bank.size
+        self._enter(label, before)
+
+    def _affordable(self, view: View, size: int) -> int:
+        """Bank size whose joins fit into the time left, judged by the pace so far; 0 when not worth it."""
+        if self.budget.max_time is None or size <= TIERS[0]:
+            return size
+        pace = 1.3 * self.pace.get(len(view.names), max(self.pace.values(), default=2e-5))
+        possible = int(self.budget.left() / pace)
+        return size if possible >= size else possible if possible > 2 * TIERS[0] else 0
+
+    def _approximate(self, view: View, label: str) -> Iterator[Candidate]:
+        before = self.budget.elapsed, self.budget.evaluations, len(self.hall.best)
+        size = min(TIERS[0], self.search.max_bank, self.budget.evals_left())
+        if size < 10:
+            return
+        rows = bank_rows(view)
+        bank = Bank.start(np.ascontiguousarray(view.X[rows]), view.names, self.unary, self.binary, size)
+        bank.grow(size, self._late, self.workers)
+        self.budget.charge(bank.generated)
+        search = ApproximateSearch(view, bank, self.weights, size)
+        made: list[Expression] = []
+        yield from self._offer(label, view, _keep(search.everything(self._late), made))
+        # Errors of T(y) are not errors of y: the best are fitted again on y itself.
+        ranked = sorted({c.expression: c for c in self.hall.best.values()}.values(), key=lambda c: c.loss)[:24]
+        again = constants.refit([c.expression for c in ranked], self.problem_rows()[0], self.problem_rows()[1], self.weights, self.search.n_jobs)
+        base = original(*self.problem_rows(), self.problem.names)
+        yield from self._offer(label + ", refined", base, again)
+        self._enter(label, before)
+
+    def problem_rows(self) -> tuple[NDArray, NDArray]:
+        """Fit rows of the original problem."""
+        return self.view.X, self.view.y
+
+    def _inner(self, view: View, limit: int) -> Iterator[Candidate]:
+        before = self.budget.elapsed, self.budget.evaluations, len(self.hall.best)
+        rows = bank_rows(view)
+        bank = Bank.start(np.ascontiguousarray(view.X[rows]), view.names, self.unary, self.binary, limit)
+        bank.grow(limit, self._late, self.workers)
+        made = constants.search(view, bank, limit, self.rng, self._late, self.search.n_jobs, self.budget.charge)
+        yield from self._offer("inner constants", view, made)
+        self._enter("inner constants", before)
+
+    # ---------------------------------------------------------------- book-keeping
+    def _late(self) -> bool:
+        return self._done()
+
+    def _offer(self, label: str, view: View, expressions: Iterable[Expression]) -> Iterator[Candidate]:
+        """Hand formulas of a view to the hall of fame; an exact one starts the last lap."""
+        for e in expressions:
+            try:
+                full = view.restore(e).with_names(self.problem.names)
+            except SymnumError:
+                continue
+            candidate = self.hall.add(full, label, self.budget.elapsed)
+            if candidate is not None:
+                yield candidate
+                if self.exact_at is None and candidate.loss <= EXACT_LOSS * self.hall.variance:
+                    # Look a little longer: another way may give the same function in a shorter form.
+                    now = self.budget.elapsed
+                    self.exact_at = now + min(2.0, 0.3 + 0.5 * now)
+            if self.budget.expired():
+                return
+
+    def _enter(self, label: str, before: tuple[float, int, int]) -> None:
+        best = min((c.loss for c in self.hall.best.values()), default=np.inf)
+        self.ledger.append(
+            Stage(label, self.budget.elapsed - before[0], self.budget.evaluations - before[1],
+                  len(self.hall.best) - before[2], best)
+        )  # fmt: skip
+
+
+def _keep(source: Iterable[Expression], into: list[Expression]) -> Iterator[Expression]:
+    for e in source:
+        into.append(e)
+        yield e
+

@@ -1,0 +1,70 @@
+"""Output transforms T: a formula for T(y) is turned into one for y by the inverse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symnum.expressions.expression import Expression
+
+_HALF_PI = np.pi / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Transform:
+    """One invertible change of the target.
+
+    Attributes
+    ----------
+    name : str
+    forward : callable
+        ``T(y)``.
+    valid : callable
+        Whether every target value lies in the branch that `inverse` returns to.
+    inverse : callable
+        Expression for y from one for T(y).
+    slope : callable
+        ``|dT/dy|``, by which errors of y grow.
+    products : bool
+        Whether products of T(y) are worth a join of their own (powers of y are not: same logarithm).
+    """
+
+    name: str
+    forward: Callable[[NDArray], NDArray]
+    valid: Callable[[NDArray], bool]
+    inverse: Callable[[Expression], Expression]
+    slope: Callable[[NDArray], NDArray]
+    products: bool = True
+
+    def apply(self, y: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """T(y), or None where it does not apply or hardly varies."""
+        if not self.valid(y):
+            return None
+        with np.errstate(all="ignore"):
+            t = self.forward(y)
+        return t if np.all(np.isfinite(t)) and np.ptp(t) > 1e-9 * np.max(np.abs(t)) else None
+
+
+def _unary(name: str) -> Callable[[Expression], Expression]:
+    return lambda e: Expression.apply(name, e)
+
+
+IDENTITY = Transform("y", lambda y: y, lambda y: True, lambda e: e, np.ones_like)
+TRANSFORMS = (
+    IDENTITY,
+    Transform("log", np.log, lambda y: y.min() > 0, _unary("exp"), lambda y: 1 / np.abs(y)),
+    Transform("square", np.square, lambda y: y.min() >= 0, _unary("sqrt"), lambda y: 2 * np.abs(y), products=False),
+    Transform("asin", np.arcsin, lambda y: np.abs(y).max() <= 1, _unary("sin"),
+              lambda y: 1 / np.sqrt(np.maximum(1 - y * y, 1e-12))),
+    Transform("sin", np.sin, lambda y: np.abs(y).max() <= _HALF_PI, _unary("asin"), lambda y: np.abs(np.cos(y))),
+    Transform("cos", np.cos, lambda y: y.min() >= 0 and y.max() <= np.pi, _unary("acos"), lambda y: np.abs(np.sin(y))),
+    Transform("tan", np.tan, lambda y: np.abs(y).max() < _HALF_PI, _unary("atan"), lambda y: 1 + np.tan(y) ** 2),
+    Transform("exp", np.exp, lambda y: np.abs(y).max() < 12, _unary("log"), np.exp),
+    Transform("sqrt", np.sqrt, lambda y: y.min() >= 0, _unary("square"),
+              lambda y: 0.5 / np.sqrt(np.maximum(y, 1e-300)), products=False),
+    Transform("atanh", np.arctanh, lambda y: np.abs(y).max() < 1, _unary("tanh"),
+              lambda y: 1 / np.maximum(1 - y * y, 1e-12)),
+)  # fmt: skip

@@ -1,0 +1,48 @@
+"""A problem as one stage sees it: some rows, perhaps fewer variables, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symnum.expressions.expression import Expression
+
+
+@dataclass(slots=True)
+class View:
+    """Data of a (reduced) problem and how its formulas become formulas of the original one.
+
+    Attributes
+    ----------
+    X : ndarray (n, d)
+    y : ndarray (n,)
+    names : tuple of str
+    restore : callable
+        Formula for this view's y to formula for the original y.
+    path : tuple of str
+        The reductions that led here, in words.
+    """
+
+    X: NDArray[np.float64]
+    y: NDArray[np.float64]
+    names: tuple[str, ...]
+    restore: Callable[[Expression], Expression]
+    path: tuple[str, ...] = field(default=())
+
+    @property
+    def variables(self) -> list[Expression]:
+        """One expression per column."""
+        return [Expression.variable(i, self.names) for i in range(len(self.names))]
+
+    def rows(self, count: int) -> NDArray[np.int64]:
+        """Evenly spread row indices in the order of a fixed shuffle: a prefix is a fair sample."""
+        order = np.random.default_rng(len(self.y)).permutation(len(self.y))
+        return order[:count]
+
+
+def original(X: NDArray[np.float64], y: NDArray[np.float64], names: tuple[str, ...]) -> View:
+    """The problem itself."""
+    return View(X, y, names, lambda e: e)
