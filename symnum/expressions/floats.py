@@ -7,7 +7,6 @@ to 10). A number is ``sign * mantissa * 10**exponent``, the mantissa an integer 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -21,8 +20,6 @@ IntArray = NDArray[np.int32]
 _BINADES = 2048  # values of a float64's exponent field
 _EXACT_POWER = 22  # powers of ten up to here are exact in float64
 _TIE = 1e-7  # products closer than this to a half are rounded by decimal formatting instead
-_MANTISSA = re.compile(r"N(\d+)")
-_EXPONENT = re.compile(r"E(-?\d+)")
 
 
 @dataclass(frozen=True)
@@ -157,14 +154,6 @@ class FloatCodec:
         """All words: the signs, the mantissas ascending, the exponents ascending."""
         mantissas = [f"N{i:0{self.digits}d}" for i in range(self.mantissas)]
         return ["+", "-", *mantissas, *(f"E{i}" for i in range(-self.max_exponent, self.max_exponent + 1))]
-
-    def read(self, words: list[str]) -> float:
-        """Number of three words; raises InvalidInput when they are no number of the format."""
-        mantissa = _MANTISSA.fullmatch(words[1]) if len(words) == 3 else None
-        exponent = _EXPONENT.fullmatch(words[2]) if len(words) == 3 else None
-        if not mantissa or not exponent or words[0] not in ("+", "-") or len(mantissa[1]) != self.digits:
-            raise InvalidInput(f"a number is written like {' '.join(self.words(1.5))}, got {' '.join(words)}")
-        return float(self.decode(1 if words[0] == "+" else -1, int(mantissa[1]), int(exponent[1])))
 
     # ---------------------------------------------------------------- rare numbers
     @cached_property
