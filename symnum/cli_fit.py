@@ -1,0 +1,176 @@
+"""From a table to the files of a fit: the work behind `symnum fit` and `symnum demo`."""
+
+from __future__ import annotations
+
+import csv
+import signal
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symnum.exceptions import InvalidInput
+from symnum.tables import features_and_target, find_column, read_table
+from symnum.terminal import LiveFront, front_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+    from symnum.regressor import SymbolicRegressor
+    from symnum.report import Picture
+
+
+@dataclass(frozen=True)
+class Task:
+    """A table split into what is given and what is sought."""
+
+    X: pd.DataFrame
+    y: NDArray[np.float64]
+    target: str
+    source: str
+    notes: list[str] = field(default_factory=list)
+
+
+def read_task(path: Path, target: str, features: Sequence[str] | None = None) -> Task:
+    """Task from a file; `features` may hold several names separated by commas each."""
+    table = read_table(path)
+    names = None if not features else [n for text in features for n in _column_list(table, text)]
+    X, y, notes = features_and_target(table, target, names)
+    return Task(X, y, target, path.name, [*table.attrs["notes"], *notes])
+
+
+def read_units(text: str, task: Task) -> dict[str, Any]:
+    """Keyword arguments of ``fit`` for units written as ``a=kg,b=m/s,T=N``.
+
+    Raises
+    ------
+    InvalidInput
+        When a part is no ``column=unit``, a column does not exist or has two units. Whether the units
+        themselves can be read is checked by ``fit``.
+    """
+    units: dict[str, str] = {}
+    for part in next(csv.reader([text], skipinitialspace=True)):
+        # From the right: names may hold an equals sign, units never do.
+        name, sign, unit = (s.strip() for s in part.rpartition("="))
+        if not sign or not name or not unit:
+            raise InvalidInput(
+                f"--units: {part!r} is not column=unit; expected e.g. --units 'a=kg,b=m/s,T=N'"
+            )
+        if name != task.target:
+            find_column(task.X, name)
+        if name in units:
+            raise InvalidInput(f"--units names {name!r} twice")
+        units[name] = unit
+    return {"y_units": units.pop(task.target, None), "X_units": units or None}
+
+
+def search_front(
+    task: Task, console: Console, units: dict[str, Any] | None = None, **settings: Any
+) -> SymbolicRegressor:
+    """Fit with the front shown while it grows; Ctrl-C and SIGTERM end the search and keep what was found.
+
+    Parameters
+    ----------
+    task : Task
+    console : rich.console.Console
+    units : dict, optional
+        ``X_units`` and ``y_units`` of ``fit``.
+    **settings
+        Constructor arguments of `SymbolicRegressor`.
+
+    Raises
+    ------
+    InvalidInput
+        When a setting or a unit cannot be used.
+    KeyboardInterrupt
+        When the search was ended before it had found anything.
+    """
+    with LiveFront(console, task.target) as live, _terminating_as_interrupt(), warnings.catch_warnings():
+        # Loading the search takes seconds; the display is there first.
+        from symnum.regressor import SymbolicRegressor
+
+        warnings.filterwarnings("ignore", message="the search was interrupted")
+        model = SymbolicRegressor(callbacks=[live], **settings)
+        model.fit(task.X, task.y, **(units or {}))
+    model.callbacks = None
+    return model
+
+
+def show_front(console: Console, model: SymbolicRegressor, target: str) -> None:
+    """Print the table and the selected formula."""
+    from symnum.plotting import front_points
+
+    console.print(front_table(front_points(model), target, model.best_index_))
+    console.print(f"{target} = {model.expressions_[model.best_index_].text(6)}", markup=False, soft_wrap=True)
+
+
+def writable_folder(path: Path) -> Path:
+    """Folder that exists and takes files, made when missing.
+
+    Raises
+    ------
+    InvalidInput
+        When it cannot be made or written to.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        reason = "there is a file of that name" if isinstance(error, FileExistsError) else error.strerror
+        raise InvalidInput(
+            f"cannot write to the folder {str(path)!r}: {reason}; name another with --out"
+        ) from None
+    return path
+
+
+def write_results(
+    folder: Path, model: SymbolicRegressor, task: Task, pictures: Sequence[Picture] = ()
+) -> list[Path]:
+    """Write equations.csv, model.json and report.html; returns their paths."""
+    from symnum.export import write_equations, write_model
+    from symnum.report import write_report
+
+    notes = list(task.notes)
+    if model.stop_reason_ == "interrupted":
+        notes.append("The search was interrupted; these are the formulas found until then.")
+    return [
+        write_equations(folder / "equations.csv", model),
+        write_model(folder / "model.json", model, task.target),
+        write_report(
+            folder / "report.html", model, task.X, task.y,
+            target=task.target, source=task.source, notes=notes, pictures=pictures,
+        ),
+    ]  # fmt: skip
+
+
+def _column_list(table: pd.DataFrame, text: str) -> list[str]:
+    """Names separated by commas; a text that is one column's name is that column."""
+    if text in table.columns:
+        return [text]
+    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True))]
+
+
+@contextmanager
+def _terminating_as_interrupt() -> Iterator[None]:
+    """Let `timeout` and batch systems, which send SIGTERM, end a search like Ctrl-C does."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
