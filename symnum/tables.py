@@ -221,11 +221,13 @@ def _header(text: str, separator: str, source: str) -> tuple[list[str], list[str
     else:
         cells = next(csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True))
     cells = [c.strip() for c in cells]
-    if all(_is_number(c) for c in cells if c) and any(cells):
+    if any(cells) and all(_is_number(c) for c in cells if c):
         raise InvalidInput(
             f"{source}: the first line holds numbers ({_listed(cells)}), expected column names; add a line of"
             " names (without '#': such lines are comments)"
         )
+    if not any(cells):
+        raise InvalidInput(f"{source}: none of the columns has a name; the first line must hold them")
     repeated = [c for c in dict.fromkeys(cells) if c and cells.count(c) > 1]
     if repeated:
         places = ", ".join(str(i) for i, c in enumerate(cells, start=1) if c == repeated[0])
