@@ -1,0 +1,1 @@
+"""Benchmarks: catalogue of problems, protocols, methods, verdicts, runner, store and report."""
