@@ -1,12 +1,12 @@
 """One run of a campaign: a `Task` says what to do, `run_task` does it and returns one flat row.
 
-This is the contract between the runner (processes, limits, storage) and the science (data, methods, verdicts).
+This is the contract between the runner (processes, limits, store) and the science: data, methods, verdicts.
 What a runner has to know:
 
-- `run_task` works in the process that calls it, and starts killable helpers of its own for algebra; a runner
+- `run_task` works in the process that calls it, and starts killable children of its own for algebra; a runner
   that gives up on it kills the whole process group.
-- It never raises: what goes wrong is a row with a `status` other than "ok". For a process that died, the runner
-  writes `failure_row(task, "timeout" | "memory" | "crash", message)`.
+- It never raises: what goes wrong is a row with a `status` other than "ok". For a process that died, the
+  runner writes `failure_row(task, "timeout" | "memory" | "crash", message)`.
 - `time_limit(task)` is how long a healthy run may take at most, verdicts included.
 """
 
@@ -36,7 +36,8 @@ class Task:
     Parameters
     ----------
     method : str
-        Name from `symnum.evaluation.methods`, or ``module:`` / ``path.py`` of anything with SRBench's contract.
+        Name from `symnum.evaluation.methods`, or a module's dotted
+        name or a path ``.../regressor.py`` of anything with SRBench's contract.
     problem : str
         Id from `symnum.evaluation.catalogue`, e.g. "feynman/I.6.2a".
     seed : int
@@ -178,7 +179,7 @@ ROW_COLUMNS: dict[str, tuple[str, str]] = {
     "srbench_fraction": ("bool", "SRBench's flag: fraction is constant"),
     "srbench_status": ("str", "ok, not tried (r2_test <= 0.5), error or timeout"),
     "srbench_seconds": ("float", "what it took"),
-    "recovered": ("bool", "same function in and out of the domain, in at most 1.5 times the truth's sympy size"),
+    "recovered": ("bool", "same function in and out of the domain, at most 1.5 times the truth's sympy size"),
     "recovered_any": ("bool", "same function in and out of the domain, however long"),
     "recovered_short": ("bool", "same function in and out of the domain, at most the truth's sympy size"),
     "recovered_front": ("bool", "`recovered` holds for some formula of the front"),
