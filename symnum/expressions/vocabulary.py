@@ -179,9 +179,9 @@ def _variables(prefix: str, max_dim: int) -> tuple[str, ...]:
 # Exact in real arithmetic and free of domain changes; everything else is refused.
 REWRITES: Mapping[str, Sequence[Sequence[str | int | float]]] = {
     "sub": [("add", 0, "neg", 1), ("add", 0, "mul", -1.0, 1)],
-    "div": [("mul", 0, "inv", 1)],
+    "div": [("mul", 0, "inv", 1), ("mul", 0, "pow", 1, -1.0)],
     "inv": [("div", 1.0, 0), ("pow", 0, -1.0)],
     "neg": [("mul", -1.0, 0)],
-    "square": [("mul", 0, 0), ("pow", 0, 2.0)],
-    "cube": [("mul", 0, "mul", 0, 0), ("pow", 0, 3.0)],
+    "square": [("pow", 0, 2.0), ("mul", 0, 0)],
+    "cube": [("pow", 0, 3.0), ("mul", 0, "mul", 0, 0)],
 }

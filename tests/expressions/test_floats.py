@@ -141,7 +141,7 @@ def test_too_large_is_an_error_or_clipped():
 def test_words_and_vocabulary():
     words = PROSE_FLOATS.vocabulary()
     assert len(words) == len(set(words)) == 2 + 1000 + 21
-    assert len(SNIP_FLOATS.vocabulary()) == 10_203  # snip.md 1.3
+    assert len(SNIP_FLOATS.vocabulary()) == 10_203  # as in the reference code
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from symnum.expressions.units import DIMENSIONLESS, Unit, check_units, parse_uni
 FEYNMAN = Path(__file__).parents[2] / "datasets" / "feynman" / "feynman.csv"
 
 
-# ------------------------------------------------------------------------------------------------ reading
+# ---------------------------------------------------------------- reading
 @pytest.mark.parametrize(
     ("text", "vector"),
     [
@@ -216,7 +216,7 @@ def test_latex_form():
     assert Unit.parse("kg*m^2/s").latex() == r"\mathrm{kg}\,\mathrm{m}^{2}\,\mathrm{s}^{-1}"
 
 
-# ------------------------------------------------------------------------------------------------ columns
+# ---------------------------------------------------------------- columns
 def test_columns_by_order_and_by_name():
     assert parse_units(["m", "s"], ["a", "b"]) == parse_units({"b": "s", "a": "m"}, ["a", "b"])
     assert parse_units(["m", Unit.parse("s")], ["a", "b"])[1] == Unit.parse("s")
@@ -238,7 +238,7 @@ def test_column_errors_name_the_column(units, said):
         parse_units(units, ["d", "T"])
 
 
-# ------------------------------------------------------------------------------------------------ expressions
+# ---------------------------------------------------------------- expressions
 X_UNITS = {"d": "m", "t": "s", "v": "m/s", "n": "1"}
 
 
@@ -327,7 +327,7 @@ def test_unit_values_survive_large_expressions():
     assert unit_of(e, ["m"]).unit == Unit.parse("m")
 
 
-# ------------------------------------------------------------------------------------------------ Feynman
+# ---------------------------------------------------------------- Feynman
 # With constants as pure numbers. The published table contradicts itself in these rows:
 FEYNMAN_WRONG = {
     # mu_drift is given as kg/s; a mobility that makes mu*q*V/d a velocity is s/kg, as `mob` in I.43.31.
