@@ -1,263 +1,198 @@
-"""Kernels of the operator table, one loop over a block of rows each.
+"""Compiled form of the operator table and the interpreter of one program.
 
 Written by ``python -m symnum.expressions.codegen``; do not edit.
 """
 
 from __future__ import annotations
 
-from numba import njit
+from numba import cfunc, types
 
-from symnum.expressions._fastmath import (
-    vacos,
-    vasin,
-    vatan,
-    vcbrt,
-    vcos,
-    vcosh,
-    vexp,
-    vlog,
-    vmax,
-    vmin,
-    vpow,
-    vsign,
-    vsin,
-    vsinh,
-    vsqrt,
-    vtan,
-    vtanh,
-)
+from symnum.expressions import _fastmath as f
+from symnum.expressions._dispatch import make_apply, make_multiply, make_partial
+from symnum.expressions._lanes import WIDTH, where
+
+# numba's cache on disk looks at this file alone; the digest changes it when the code below it changes.
+DIGEST = "e39eb2d04a30be7a"
+
+TABLE = {
+    1: (  # add
+        lambda a, b, r: a + b,
+        None,
+        None,
+    ),
+    2: (  # sub
+        lambda a, b, r: a - b,
+        None,
+        lambda a, b, r: -1.0,
+    ),
+    3: (  # mul
+        lambda a, b, r: a * b,
+        lambda a, b, r: b,
+        lambda a, b, r: a,
+    ),
+    4: (  # div
+        lambda a, b, r: a / b,
+        lambda a, b, r: 1.0 / b,
+        lambda a, b, r: -r / b,
+    ),
+    5: (  # pow
+        lambda a, b, r: f.power(a, b),
+        lambda a, b, r: b * f.power(a, b - 1.0),
+        lambda a, b, r: where(a != 0.0, r * f.log(a), 0.0),
+    ),
+    6: (  # min
+        lambda a, b, r: f.minimum(a, b),
+        lambda a, b, r: where(a <= b, 1.0, 0.0),
+        lambda a, b, r: where(a <= b, 0.0, 1.0),
+    ),
+    7: (  # max
+        lambda a, b, r: f.maximum(a, b),
+        lambda a, b, r: where(a >= b, 1.0, 0.0),
+        lambda a, b, r: where(a >= b, 0.0, 1.0),
+    ),
+    8: (  # neg
+        lambda a, b, r: -a,
+        lambda a, b, r: -1.0,
+    ),
+    9: (  # inv
+        lambda a, b, r: 1.0 / a,
+        lambda a, b, r: -r * r,
+    ),
+    10: (  # abs
+        lambda a, b, r: abs(a),
+        lambda a, b, r: where(a > 0.0, 1.0, where(a < 0.0, -1.0, 0.0)),
+    ),
+    11: (  # sign
+        lambda a, b, r: f.sign(a),
+        lambda a, b, r: 0.0,
+    ),
+    12: (  # sqrt
+        lambda a, b, r: f.sqrt(a),
+        lambda a, b, r: 0.5 / r,
+    ),
+    13: (  # cbrt
+        lambda a, b, r: f.cbrt(a),
+        lambda a, b, r: 1.0 / (3.0 * r * r),
+    ),
+    14: (  # exp
+        lambda a, b, r: f.exp(a),
+        lambda a, b, r: r,
+    ),
+    15: (  # log
+        lambda a, b, r: f.log(a),
+        lambda a, b, r: 1.0 / a,
+    ),
+    16: (  # sin
+        lambda a, b, r: f.sin(a),
+        lambda a, b, r: f.cos(a),
+    ),
+    17: (  # cos
+        lambda a, b, r: f.cos(a),
+        lambda a, b, r: -f.sin(a),
+    ),
+    18: (  # tan
+        lambda a, b, r: f.tan(a),
+        lambda a, b, r: 1.0 + r * r,
+    ),
+    19: (  # asin
+        lambda a, b, r: f.asin(a),
+        lambda a, b, r: 1.0 / f.sqrt(1.0 - a * a),
+    ),
+    20: (  # acos
+        lambda a, b, r: f.acos(a),
+        lambda a, b, r: -1.0 / f.sqrt(1.0 - a * a),
+    ),
+    21: (  # atan
+        lambda a, b, r: f.atan(a),
+        lambda a, b, r: 1.0 / (1.0 + a * a),
+    ),
+    22: (  # sinh
+        lambda a, b, r: f.sinh(a),
+        lambda a, b, r: f.cosh(a),
+    ),
+    23: (  # cosh
+        lambda a, b, r: f.cosh(a),
+        lambda a, b, r: f.sinh(a),
+    ),
+    24: (  # tanh
+        lambda a, b, r: f.tanh(a),
+        lambda a, b, r: 1.0 - r * r,
+    ),
+    25: (  # square
+        lambda a, b, r: a * a,
+        lambda a, b, r: 2.0 * a,
+    ),
+    26: (  # cube
+        lambda a, b, r: a * a * a,
+        lambda a, b, r: 3.0 * a * a,
+    ),
+}
+
+apply = make_apply(TABLE)
+partial_a = make_partial(TABLE, 0)
+partial_b = make_partial(TABLE, 1)
+multiply = make_multiply()
 
 
-@njit(nogil=True, error_model="numpy")
-def apply(code, w, r, a, b, n):
-    """Row ``r`` of the workspace becomes the operator's value on rows ``a`` and ``b``."""
-    if code == 1:  # add
-        for j in range(n):
-            w[r, j] = w[a, j] + w[b, j]
-    elif code == 2:  # sub
-        for j in range(n):
-            w[r, j] = w[a, j] - w[b, j]
-    elif code == 3:  # mul
-        for j in range(n):
-            w[r, j] = w[a, j] * w[b, j]
-    elif code == 4:  # div
-        for j in range(n):
-            w[r, j] = w[a, j] / w[b, j]
-    elif code == 5:  # pow
-        for j in range(n):
-            w[r, j] = vpow(w[a, j], w[b, j])
-    elif code == 6:  # min
-        for j in range(n):
-            w[r, j] = vmin(w[a, j], w[b, j])
-    elif code == 7:  # max
-        for j in range(n):
-            w[r, j] = vmax(w[a, j], w[b, j])
-    elif code == 8:  # neg
-        for j in range(n):
-            w[r, j] = -w[a, j]
-    elif code == 9:  # inv
-        for j in range(n):
-            w[r, j] = 1.0 / w[a, j]
-    elif code == 10:  # abs
-        for j in range(n):
-            w[r, j] = abs(w[a, j])
-    elif code == 11:  # sign
-        for j in range(n):
-            w[r, j] = vsign(w[a, j])
-    elif code == 12:  # sqrt
-        for j in range(n):
-            w[r, j] = vsqrt(w[a, j])
-    elif code == 13:  # cbrt
-        for j in range(n):
-            w[r, j] = vcbrt(w[a, j])
-    elif code == 14:  # exp
-        for j in range(n):
-            w[r, j] = vexp(w[a, j])
-    elif code == 15:  # log
-        for j in range(n):
-            w[r, j] = vlog(w[a, j])
-    elif code == 16:  # sin
-        for j in range(n):
-            w[r, j] = vsin(w[a, j])
-    elif code == 17:  # cos
-        for j in range(n):
-            w[r, j] = vcos(w[a, j])
-    elif code == 18:  # tan
-        for j in range(n):
-            w[r, j] = vtan(w[a, j])
-    elif code == 19:  # asin
-        for j in range(n):
-            w[r, j] = vasin(w[a, j])
-    elif code == 20:  # acos
-        for j in range(n):
-            w[r, j] = vacos(w[a, j])
-    elif code == 21:  # atan
-        for j in range(n):
-            w[r, j] = vatan(w[a, j])
-    elif code == 22:  # sinh
-        for j in range(n):
-            w[r, j] = vsinh(w[a, j])
-    elif code == 23:  # cosh
-        for j in range(n):
-            w[r, j] = vcosh(w[a, j])
-    elif code == 24:  # tanh
-        for j in range(n):
-            w[r, j] = vtanh(w[a, j])
-    elif code == 25:  # square
-        for j in range(n):
-            w[r, j] = w[a, j] * w[a, j]
-    elif code == 26:  # cube
-        for j in range(n):
-            w[r, j] = w[a, j] * w[a, j] * w[a, j]
+_INT = types.int64
+RUN = _INT(
+    types.int16[::1], _INT, _INT, types.float64[::1], _INT, types.float64[:, ::1], _INT, _INT, _INT, _INT,
+    types.int64[::1], types.int64[::1],
+)  # fmt: skip
 
 
-@njit(nogil=True, error_model="numpy")
-def partials(code, w, r, a, b, pa, pb, need_a, need_b, n):
-    """Rows ``pa`` and ``pb`` become the partial derivatives that are needed; bits of the result: written."""
-    done = 0
-    if code == 2:  # sub
-        if need_b:
-            for j in range(n):
-                w[pb, j] = -1.0
-            done |= 2
-    elif code == 3:  # mul
-        if need_a:
-            for j in range(n):
-                w[pa, j] = w[b, j]
-            done |= 1
-        if need_b:
-            for j in range(n):
-                w[pb, j] = w[a, j]
-            done |= 2
-    elif code == 4:  # div
-        if need_a:
-            for j in range(n):
-                w[pa, j] = 1.0 / w[b, j]
-            done |= 1
-        if need_b:
-            for j in range(n):
-                w[pb, j] = -w[r, j] / w[b, j]
-            done |= 2
-    elif code == 5:  # pow
-        if need_a:
-            for j in range(n):
-                w[pa, j] = w[b, j] * vpow(w[a, j], w[b, j] - 1.0)
-            done |= 1
-        if need_b:
-            for j in range(n):
-                w[pb, j] = w[r, j] * vlog(w[a, j]) if w[a, j] != 0.0 else 0.0
-            done |= 2
-    elif code == 6:  # min
-        if need_a:
-            for j in range(n):
-                w[pa, j] = 1.0 if w[a, j] <= w[b, j] else 0.0
-            done |= 1
-        if need_b:
-            for j in range(n):
-                w[pb, j] = 0.0 if w[a, j] <= w[b, j] else 1.0
-            done |= 2
-    elif code == 7:  # max
-        if need_a:
-            for j in range(n):
-                w[pa, j] = 1.0 if w[a, j] >= w[b, j] else 0.0
-            done |= 1
-        if need_b:
-            for j in range(n):
-                w[pb, j] = 0.0 if w[a, j] >= w[b, j] else 1.0
-            done |= 2
-    elif code == 8:  # neg
-        if need_a:
-            for j in range(n):
-                w[pa, j] = -1.0
-            done |= 1
-    elif code == 9:  # inv
-        if need_a:
-            for j in range(n):
-                w[pa, j] = -w[r, j] * w[r, j]
-            done |= 1
-    elif code == 10:  # abs
-        if need_a:
-            for j in range(n):
-                w[pa, j] = 1.0 if w[a, j] > 0.0 else (-1.0 if w[a, j] < 0.0 else 0.0)
-            done |= 1
-    elif code == 11:  # sign
-        if need_a:
-            for j in range(n):
-                w[pa, j] = 0.0
-            done |= 1
-    elif code == 12:  # sqrt
-        if need_a:
-            for j in range(n):
-                w[pa, j] = 0.5 / w[r, j]
-            done |= 1
-    elif code == 13:  # cbrt
-        if need_a:
-            for j in range(n):
-                w[pa, j] = 1.0 / (3.0 * w[r, j] * w[r, j])
-            done |= 1
-    elif code == 14:  # exp
-        if need_a:
-            for j in range(n):
-                w[pa, j] = w[r, j]
-            done |= 1
-    elif code == 15:  # log
-        if need_a:
-            for j in range(n):
-                w[pa, j] = 1.0 / w[a, j]
-            done |= 1
-    elif code == 16:  # sin
-        if need_a:
-            for j in range(n):
-                w[pa, j] = vcos(w[a, j])
-            done |= 1
-    elif code == 17:  # cos
-        if need_a:
-            for j in range(n):
-                w[pa, j] = -vsin(w[a, j])
-            done |= 1
-    elif code == 18:  # tan
-        if need_a:
-            for j in range(n):
-                w[pa, j] = 1.0 + w[r, j] * w[r, j]
-            done |= 1
-    elif code == 19:  # asin
-        if need_a:
-            for j in range(n):
-                w[pa, j] = 1.0 / vsqrt(1.0 - w[a, j] * w[a, j])
-            done |= 1
-    elif code == 20:  # acos
-        if need_a:
-            for j in range(n):
-                w[pa, j] = -1.0 / vsqrt(1.0 - w[a, j] * w[a, j])
-            done |= 1
-    elif code == 21:  # atan
-        if need_a:
-            for j in range(n):
-                w[pa, j] = 1.0 / (1.0 + w[a, j] * w[a, j])
-            done |= 1
-    elif code == 22:  # sinh
-        if need_a:
-            for j in range(n):
-                w[pa, j] = vcosh(w[a, j])
-            done |= 1
-    elif code == 23:  # cosh
-        if need_a:
-            for j in range(n):
-                w[pa, j] = vsinh(w[a, j])
-            done |= 1
-    elif code == 24:  # tanh
-        if need_a:
-            for j in range(n):
-                w[pa, j] = 1.0 - w[r, j] * w[r, j]
-            done |= 1
-    elif code == 25:  # square
-        if need_a:
-            for j in range(n):
-                w[pa, j] = 2.0 * w[a, j]
-            done |= 1
-    elif code == 26:  # cube
-        if need_a:
-            for j in range(n):
-                w[pa, j] = 3.0 * w[a, j] * w[a, j]
-            done |= 1
-    return done
+@cfunc(RUN, error_model="numpy", cache=True)
+def run(codes, lo, hi, constants, k0, w, columns, levels, derive, n, arity, stack):
+    """Row of the workspace that holds one program's values on a block of rows.
+
+    The workspace ``w`` holds ``2 * levels`` rows for results (two per stack level, so that derivatives see
+    the operands), ``levels`` for constants, two of scratch and, with ``derive``, one for the derivative
+    by each constant; the block's variables begin at row ``columns``. The constants below a node are
+    consecutive in postfix order, so the chain rule is an in-place product over the rows of the
+    constants of either operand. ``stack`` (2 * levels) keeps operands and, per operand, the number of
+    constants before it.
+    """
+    sp = 0
+    k = 0
+    scratch = 3 * levels
+    grads = scratch + 2
+    for i in range(lo, hi):
+        c = codes[i]
+        if c <= 0:
+            stack[levels + sp] = k
+            if c < 0:
+                stack[sp] = columns - c - 1
+            else:
+                row = 2 * levels + sp
+                stack[sp] = ~row
+                for j in range(WIDTH):
+                    w[row, j] = constants[k0 + k]
+                if derive:
+                    for j in range(n):
+                        w[grads + k, j] = 1.0
+                k += 1
+            sp += 1
+            continue
+        sp -= arity[c]
+        a = stack[sp]
+        b = stack[sp + arity[c] - 1]
+        r = sp
+        if derive and a == sp:
+            r += levels
+        apply(w, c, r, a, b, n)
+        if derive:
+            left = stack[levels + sp]
+            right = stack[levels + sp + 1] if arity[c] == 2 else k
+            if right > left and partial_a(w, c, scratch, a, b, r, n):
+                for m in range(left, right):
+                    multiply(w, grads + m, scratch, n)
+            if k > right and partial_b(w, c, scratch, a, b, r, n):
+                for m in range(right, k):
+                    multiply(w, grads + m, scratch, n)
+        stack[sp] = r
+        sp += 1
+    if stack[0] < 0:
+        for j in range(n):
+            w[0, j] = constants[k0]
+        return 0
+    return stack[0]

@@ -1,26 +1,26 @@
-"""Compiled loops over batches of postfix programs: values, derivatives by constants, least squares.
+"""Compiled loops over many programs: values, and least squares by Levenberg and Marquardt.
 
-A workspace ``w`` is a matrix of rows of one block of numbers: two rows per stack level, two scratch rows, one row
-per constant for derivatives, then the columns of X block by block. An operand is a row number, so variables are
-never copied. A result goes to the row of its level that neither operand occupies, so loops vectorise without overlap.
+Both call `symnum.expressions._kernels.run`, passed as their first argument so that it is compiled once; the
+layout of the workspace ``w`` is explained there. The columns of X stand in it from row ``base`` on, block by
+block.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from numba import njit, types
 
-from symnum.expressions._kernels import apply, partials
+from symnum.expressions._kernels import RUN
+from symnum.expressions._lanes import WIDTH
 
-LANES = 8  # numbers in the widest vector; blocks are evaluated in whole vectors
-
-_I, _F, _M = "int64[::1]", "float64[::1]", "float64[:,::1]"
-_PROGRAMS = f"int16[::1], {_I}, {_F}, {_I}, int64, int64"
+_RUN = types.FunctionType(RUN)
+_I, _F, _M = types.int64[::1], types.float64[::1], types.float64[:, ::1]
+_PROGRAMS = (_RUN, types.int16[::1], _I, _F, _I, types.int64, types.int64)
 
 
 @njit(nogil=True, error_model="numpy")
 def _load(X, w, base):
-    """Copy the columns of X (d, n) into workspace rows, block-major; padding repeats the last row of X."""
+    """Copy the columns of X (d, n) into the workspace; padding repeats the last row of X."""
     d, n = X.shape
     block = w.shape[1]
     for start in range(0, n, block):
@@ -30,88 +30,27 @@ def _load(X, w, base):
                 w[at + v, j] = X[v, min(start + j, n - 1)]
 
 
-@njit(nogil=True, error_model="numpy")
-def _run(codes, lo, hi, theta, klo, w, at, rows, arity, stack):
-    """Workspace row that holds one program's values on the block whose columns begin at row ``at``."""
-    sp = 0
-    for i in range(lo, hi):
-        c = codes[i]
-        if c < 0:
-            stack[sp] = at - c - 1
-            sp += 1
-        elif c == 0:
-            for j in range(rows):
-                w[2 * sp, j] = theta[klo]
-            stack[sp] = 2 * sp
-            klo += 1
-            sp += 1
-        else:
-            sp -= arity[c] - 1
-            a = stack[sp - 1]
-            r = 2 * (sp - 1) + (a == 2 * (sp - 1))
-            apply(c, w, r, a, stack[sp], rows)
-            stack[sp - 1] = r
-    return stack[0]
-
-
-@njit(f"void({_PROGRAMS}, {_M}, {_M}, int64, {_I}, {_M})", nogil=True, error_model="numpy", cache=True)
-def values(codes, offsets, constants, const_offsets, first, last, X, w, base, arity, out):
+@njit(
+    types.void(*_PROGRAMS, _M, _M, types.int64, types.int64, _I, _M),
+    nogil=True,
+    error_model="numpy",
+    cache=True,
+)
+def values(run, codes, offsets, constants, const_offsets, first, last, X, w, levels, base, arity, out):
     """Values of programs ``first`` to ``last`` on the columns X (d, n), into rows of ``out`` (m, n)."""
     d, n = X.shape
     block = w.shape[1]
-    stack = np.zeros(base // 2 + 1, np.int64)
+    stack = np.empty(2 * levels, np.int64)
     _load(X, w, base)
     for p in range(first, last):
         k = const_offsets[p]
         for start in range(0, n, block):
             size = min(block, n - start)
-            rows = (size + LANES - 1) // LANES * LANES
+            rows = (size + WIDTH - 1) // WIDTH * WIDTH
             at = base + (start // block) * d
-            r = _run(codes, offsets[p], offsets[p + 1], constants, k, w, at, rows, arity, stack)
+            r = run(codes, offsets[p], offsets[p + 1], constants, k, w, at, levels, 0, rows, arity, stack)
             for j in range(size):
                 out[p, start + j] = w[r, j]
-
-
-@njit(nogil=True, error_model="numpy")
-def _run_jacobian(codes, lo, hi, theta, w, at, grads, rows, arity, stack, begin):
-    """As `_run`; row ``grads + c`` becomes the derivative by constant ``c`` of the program.
-
-    The constants below a node are consecutive in postfix order, so the chain rule is an in-place product over the
-    rows of the constants of either argument. Rows ``grads - 2`` and ``grads - 1`` are scratch.
-    """
-    sp = 0
-    k = 0
-    for i in range(lo, hi):
-        c = codes[i]
-        if c <= 0:
-            begin[sp] = k
-            stack[sp] = at - c - 1
-            if c == 0:
-                for j in range(rows):
-                    w[2 * sp, j] = theta[k]
-                    w[grads + k, j] = 1.0
-                stack[sp] = 2 * sp
-                k += 1
-            sp += 1
-            continue
-        sp -= arity[c] - 1
-        a, b = stack[sp - 1], stack[sp]
-        r = 2 * (sp - 1) + (a == 2 * (sp - 1))
-        apply(c, w, r, a, b, rows)
-        stack[sp - 1] = r
-        left = begin[sp - 1]
-        right = begin[sp] if arity[c] == 2 else k
-        if left < k:
-            done = partials(c, w, r, a, b, grads - 2, grads - 1, right > left, k > right, rows)
-            if done & 1:
-                for m in range(left, right):
-                    for j in range(rows):
-                        w[grads + m, j] *= w[grads - 2, j]
-            if done & 2:
-                for m in range(right, k):
-                    for j in range(rows):
-                        w[grads + m, j] *= w[grads - 1, j]
-    return stack[0]
 
 
 @njit(nogil=True, error_model="numpy", fastmath={"reassoc"})
@@ -124,21 +63,34 @@ def _dot(w, a, b, size):
 
 
 @njit(nogil=True, error_model="numpy")
-def _normal_equations(codes, lo, hi, theta, w, base, grads, d, y, weights, arity, stack, begin, A, g):
+def _normal_equations(
+    run, codes, lo, hi, theta, w, levels, base, d, y, weights, arity, stack, A, g, value, jacobian
+):  # fmt: skip
     """Weighted sum of squared errors; ``g`` becomes J'We and the lower half of ``A`` J'WJ.
 
-    A constant by which there is no finite derivative gets zeros: it is held still.
+    A constant by which there is no finite derivative gets zeros: it is held still. Values and derivatives
+    themselves go to ``value`` (n,) and ``jacobian`` (k, n) unless these are empty.
     """
     n, block, k = y.size, w.shape[1], theta.size
-    A[:] = 0.0
-    g[:] = 0.0
+    for p in range(k):
+        g[p] = 0.0
+        for q in range(k):
+            A[p, q] = 0.0
     loss = 0.0
-    error, weighted = grads - 1, grads - 2
+    weighted = 3 * levels
+    error = weighted + 1
+    grads = error + 1
     for start in range(0, n, block):
         size = min(block, n - start)
-        rows = (size + LANES - 1) // LANES * LANES
+        rows = (size + WIDTH - 1) // WIDTH * WIDTH
         at = base + (start // block) * d
-        r = _run_jacobian(codes, lo, hi, theta, w, at, grads, rows, arity, stack, begin)
+        r = run(codes, lo, hi, theta, 0, w, at, levels, 1, rows, arity, stack)
+        if value.size:
+            for j in range(size):
+                value[start + j] = w[r, j]
+            for p in range(k):
+                for j in range(size):
+                    jacobian[p, start + j] = w[grads + p, j]
         for j in range(size):
             w[error, j] = w[r, j] - y[start + j]
             w[weighted, j] = w[error, j] * weights[start + j]
@@ -147,9 +99,9 @@ def _normal_equations(codes, lo, hi, theta, w, base, grads, d, y, weights, arity
             g[p] += _dot(w, grads + p, weighted, size)
         for p in range(k):
             for j in range(size):
-                w[error, j] = w[grads + p, j] * weights[start + j]
+                w[weighted, j] = w[grads + p, j] * weights[start + j]
             for q in range(p + 1):
-                A[p, q] += _dot(w, grads + q, error, size)
+                A[p, q] += _dot(w, grads + q, weighted, size)
     for p in range(k):
         if not (np.isfinite(A[p, p]) and np.isfinite(g[p])):
             g[p] = 0.0
@@ -188,73 +140,72 @@ def _damped_step(A, g, damping, L, step):
     return True
 
 
+@njit(nogil=True, error_model="numpy")
+def _tiny(step, theta):
+    """Whether a step changes the constants by no more than rounding."""
+    moved = 0
+    for p in range(step.size):
+        moved += not abs(step[p]) <= 1e-14 * abs(theta[p])
+    return moved == 0
+
+
 @njit(
-    f"void({_PROGRAMS}, {_M}, {_F}, {_F}, {_M}, int64, {_M}, int64, int64, {_I}, {_F}, {_F}, {_I}, {_M}, {_F})",
+    types.void(*_PROGRAMS, _M, _F, _F, _M, types.int64, _M, types.int64, types.int64, _I, _F, _F, _I, _F, _M),
     nogil=True,
     error_model="numpy",
     cache=True,
 )
 def least_squares(
-    codes, offsets, constants, const_offsets, first, last,
-    X, y, weights, starts, max_iter, w, base, grads, arity, best, loss, evaluations, jacobian, value,
+    run, codes, offsets, constants, const_offsets, first, last,
+    X, y, weights, starts, max_iter, w, levels, base, arity, best, loss, evaluations, value, jacobian,
 ):  # fmt: skip
     """Levenberg-Marquardt for programs ``first`` to ``last`` from every row of ``starts`` (s, all constants).
 
-    With ``jacobian`` (k, n) not empty, values and derivatives of program ``first`` are written instead.
+    ``best``, ``loss`` (sum of squares) and ``evaluations`` are results; for `value` and `jacobian` see
+    `_normal_equations`.
     """
-    d, n = X.shape
-    block = w.shape[1]
-    stack = np.zeros(grads // 2 + 1, np.int64)
-    begin = np.zeros(grads // 2 + 1, np.int64)
+    d = X.shape[0]
+    stack = np.empty(2 * levels, np.int64)
     _load(X, w, base)
-    if value.size:
-        lo, hi = offsets[first], offsets[first + 1]
-        for start in range(0, n, block):
-            size = min(block, n - start)
-            rows = (size + LANES - 1) // LANES * LANES
-            at = base + (start // block) * d
-            r = _run_jacobian(codes, lo, hi, constants, w, at, grads, rows, arity, stack, begin)
-            for j in range(size):
-                value[start + j] = w[r, j]
-                for c in range(constants.size):
-                    jacobian[c, start + j] = w[grads + c, j]
-        return
     for p in range(first, last):
         lo, hi = offsets[p], offsets[p + 1]
-        k0, k1 = const_offsets[p], const_offsets[p + 1]
-        k = k1 - k0
-        A, trial_A, L = np.zeros((k, k)), np.zeros((k, k)), np.zeros((k, k))
-        g, trial_g, step = np.zeros(k), np.zeros(k), np.zeros(k)
+        k0 = const_offsets[p]
+        k = const_offsets[p + 1] - k0
+        A, trial_A, L = np.empty((k, k)), np.empty((k, k)), np.empty((k, k))
+        g, trial_g, step = np.empty(k), np.empty(k), np.empty(k)
+        theta, trial = np.empty(k), np.empty(k)
         loss[p] = np.inf
         for s in range(starts.shape[0]):
-            theta = starts[s, k0:k1].copy()
-            now = _normal_equations(
-                codes, lo, hi, theta, w, base, grads, d, y, weights, arity, stack, begin, A, g
-            )
-            evaluations[p] += 1
+            now = np.inf
             damping = 1e-3
-            for _ in range(max_iter if k > 0 and np.isfinite(now) else 0):
-                if now == 0.0 or damping > 1e12:
-                    break
-                if not _damped_step(A, g, damping, L, step):
-                    damping *= 10.0
-                    continue
-                trial = theta + step
+            # The first turn measures the start; every other one tries a step.
+            for turn in range(max_iter + 1):
+                if turn:
+                    while damping <= 1e12 and not _damped_step(A, g, damping, L, step):
+                        damping *= 10.0
+                    if damping > 1e12:
+                        break
+                for c in range(k):
+                    trial[c] = theta[c] + step[c] if turn else starts[s, k0 + c]
                 after = _normal_equations(
-                    codes, lo, hi, trial, w, base, grads, d, y, weights, arity, stack, begin, trial_A, trial_g
-                )
+                    run, codes, lo, hi, trial, w, levels, base, d, y, weights, arity, stack, trial_A, trial_g,
+                    value, jacobian,
+                )  # fmt: skip
                 evaluations[p] += 1
                 if after < now:
-                    settled = now - after <= 1e-12 * now
-                    now, theta = after, trial
+                    settled = k == 0 or after == 0.0 or (turn > 0 and now - after <= 1e-12 * now)
+                    now = after
+                    theta, trial = trial, theta
                     A, trial_A, g, trial_g = trial_A, A, trial_g, g
-                    damping = max(0.1 * damping, 1e-12)
                     if settled:
                         break
-                elif np.all(np.abs(step) <= 1e-14 * np.abs(theta)):
+                    if turn:
+                        damping = max(0.1 * damping, 1e-12)
+                elif turn == 0 or _tiny(step, theta):
                     break
                 else:
                     damping *= 10.0
             if now < loss[p]:
                 loss[p] = now
-                best[k0:k1] = theta
+                for c in range(k):
+                    best[k0 + c] = theta[c]

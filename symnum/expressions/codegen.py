@@ -1,107 +1,141 @@
 """Writes ``_kernels.py``, the compiled form of the operator table.
 
-Run ``python -m symnum.expressions.codegen`` after changing `symnum.expressions.operators`.
+Run ``python -m symnum.expressions.codegen`` after changing the operator table or `_fastmath`.
 """
 
 from __future__ import annotations
 
-import re
+import ast
+import hashlib
 from pathlib import Path
 
 from symnum.expressions.operators import OPERATORS, Operator
 
 TARGET = Path(__file__).with_name("_kernels.py")
+_PARTS = ("_lanes.py", "_fastmath.py", "_dispatch.py")
 
-_FUNCTIONS = {
-    "power": "vpow",
-    "minimum": "vmin",
-    "maximum": "vmax",
-    "abs": "abs",
-    **{
-        name: "v" + name
-        for name in "exp log sin cos tan asin acos atan sinh cosh tanh sqrt cbrt sign".split()
-    },
-}
-_VALUES = {"a": "w[a, j]", "b": "w[b, j]", "r": "w[r, j]"}
-
-_HEADER = '''"""Kernels of the operator table, one loop over a block of rows each.
+_TEXT = '''"""Compiled form of the operator table and the interpreter of one program.
 
 Written by ``python -m symnum.expressions.codegen``; do not edit.
 """
+
+from __future__ import annotations
+
+from numba import cfunc, types
+
+from symnum.expressions import _fastmath as f
+from symnum.expressions._dispatch import make_apply, make_multiply, make_partial
+from symnum.expressions._lanes import WIDTH, where
+
+# numba's cache on disk looks at this file alone; the digest changes it when the code below it changes.
+DIGEST = "{digest}"
+
+TABLE = {{
+{rows}}}
+
+apply = make_apply(TABLE)
+partial_a = make_partial(TABLE, 0)
+partial_b = make_partial(TABLE, 1)
+multiply = make_multiply()
+
+
+_INT = types.int64
+RUN = _INT(
+    types.int16[::1], _INT, _INT, types.float64[::1], _INT, types.float64[:, ::1], _INT, _INT, _INT, _INT,
+    types.int64[::1], types.int64[::1],
+)  # fmt: skip
+
+
+@cfunc(RUN, error_model="numpy", cache=True)
+def run(codes, lo, hi, constants, k0, w, columns, levels, derive, n, arity, stack):
+    """Row of the workspace that holds one program's values on a block of rows.
+
+    The workspace ``w`` holds ``2 * levels`` rows for results (two per stack level, so that derivatives see
+    the operands), ``levels`` for constants, two of scratch and, with ``derive``, one for the derivative
+    by each constant; the block's variables begin at row ``columns``. The constants below a node are
+    consecutive in postfix order, so the chain rule is an in-place product over the rows of the
+    constants of either operand. ``stack`` (2 * levels) keeps operands and, per operand, the number of
+    constants before it.
+    """
+    sp = 0
+    k = 0
+    scratch = 3 * levels
+    grads = scratch + 2
+    for i in range(lo, hi):
+        c = codes[i]
+        if c <= 0:
+            stack[levels + sp] = k
+            if c < 0:
+                stack[sp] = columns - c - 1
+            else:
+                row = 2 * levels + sp
+                stack[sp] = ~row
+                for j in range(WIDTH):
+                    w[row, j] = constants[k0 + k]
+                if derive:
+                    for j in range(n):
+                        w[grads + k, j] = 1.0
+                k += 1
+            sp += 1
+            continue
+        sp -= arity[c]
+        a = stack[sp]
+        b = stack[sp + arity[c] - 1]
+        r = sp
+        if derive and a == sp:
+            r += levels
+        apply(w, c, r, a, b, n)
+        if derive:
+            left = stack[levels + sp]
+            right = stack[levels + sp + 1] if arity[c] == 2 else k
+            if right > left and partial_a(w, c, scratch, a, b, r, n):
+                for m in range(left, right):
+                    multiply(w, grads + m, scratch, n)
+            if k > right and partial_b(w, c, scratch, a, b, r, n):
+                for m in range(right, k):
+                    multiply(w, grads + m, scratch, n)
+        stack[sp] = r
+        sp += 1
+    if stack[0] < 0:
+        for j in range(n):
+            w[0, j] = constants[k0]
+        return 0
+    return stack[0]
 '''
 
-_APPLY = '''
-@njit(nogil=True, error_model="numpy")
-def apply(code, w, r, a, b, n):
-    """Row ``r`` of the workspace becomes the operator's value on rows ``a`` and ``b``."""
-'''
 
-_PARTIALS = '''
-@njit(nogil=True, error_model="numpy")
-def partials(code, w, r, a, b, pa, pb, need_a, need_b, n):
-    """Rows ``pa`` and ``pb`` become the partial derivatives that are needed; bits of the result: written."""
-    done = 0
-'''
+class _Translate(ast.NodeTransformer):
+    """Kernel source over scalars as an expression over `Lanes`."""
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
+        """A choice per lane instead of one for all."""
+        parts = [self.visit(n) for n in (node.test, node.body, node.orelse)]
+        return ast.Call(ast.Name("where", ast.Load()), parts, [])
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """Functions other than abs come from `_fastmath`."""
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id != "abs":
+            node.func = ast.Attribute(ast.Name("f", ast.Load()), node.func.id, ast.Load())
+        return node
 
 
 def translate(source: str) -> str:
-    """Kernel source over the scalars a, b, r as source over workspace rows."""
-    words = _FUNCTIONS | _VALUES
-    return re.sub(r"[A-Za-z_]\w*(?!\.)", lambda m: words.get(m[0], m[0]), source)
+    """Kernel source over the scalars a, b, r as a Python expression over `Lanes`."""
+    return ast.unparse(_Translate().visit(ast.parse(source, mode="eval")))
 
 
-def _branches(operators: list[Operator], body: dict[int, str], depth: int = 1) -> str:
-    """Binary search on the code: every operator is a few well-predicted comparisons away."""
-    pad = "    " * depth
-    if len(operators) == 1:
-        return "".join(f"{pad}{line}\n" for line in body[operators[0].code].splitlines())
-    middle = len(operators) // 2
-    return (
-        f"{pad}if code < {operators[middle].code}:\n{_branches(operators[:middle], body, depth + 1)}"
-        f"{pad}else:\n{_branches(operators[middle:], body, depth + 1)}"
-    )
-
-
-def _chain(operators: list[Operator], body: dict[int, str]) -> str:
-    """Comparisons in a chain, which LLVM turns into one jump table."""
-    out = ""
-    for i, op in enumerate(operators):
-        lines = "".join(f"        {line}\n" for line in body[op.code].splitlines())
-        out += f"    {'elif' if i else 'if'} code == {op.code}:  # {op.name}\n{lines}"
-    return out
-
-
-def _loop(target: str, source: str) -> str:
-    if (
-        source.startswith("(1.0 if")
-        or source.startswith("(-1.0 if")
-        or source.startswith("(r")
-        or source.startswith("(0.0 if")
-    ):
-        source = source[1:-1]
-    return f"for j in range(n):\n    w[{target}, j] = {translate(source)}"
-
-
-def _partial_body(op: Operator) -> str:
-    parts = []
-    for bit, (name, grad) in enumerate(zip("ab", op.grad, strict=False)):
-        if grad != "1.0":
-            body = "".join(f"    {line}\n" for line in _loop("p" + name, grad).splitlines())
-            parts.append(f"if need_{name}:\n{body}    done |= {bit + 1}")
-    return "\n".join(parts)
+def _row(op: Operator) -> str:
+    formulas = [op.kernel, *op.grad]
+    lines = ["None" if f == "1.0" else f"lambda a, b, r: {translate(f)}" for f in formulas]
+    return f"    {op.code}: (  # {op.name}\n" + "".join(f"        {line},\n" for line in lines) + "    ),\n"
 
 
 def generate() -> str:
     """Source text of ``_kernels.py``."""
-    ops = sorted(OPERATORS, key=lambda op: op.code)
-    values = _chain(ops, {op.code: _loop("r", op.kernel) for op in ops})
-    bodies = {op.code: _partial_body(op) for op in ops}
-    grads = _chain([op for op in ops if bodies[op.code]], bodies)
-    text = _APPLY + values + "\n" + _PARTIALS + grads + "    return done\n"
-    used = sorted({name for name in _FUNCTIONS.values() if name != "abs" and name + "(" in text})
-    imports = "from numba import njit\n\nfrom symnum.expressions._fastmath import (\n"
-    imports += "".join(f"    {name},\n" for name in used) + ")\n\n"
-    return _HEADER + "\nfrom __future__ import annotations\n\n" + imports + text
+    digest = hashlib.sha256(b"".join(TARGET.with_name(p).read_bytes() for p in _PARTS)).hexdigest()[:16]
+    rows = "".join(_row(op) for op in sorted(OPERATORS, key=lambda op: op.code))
+    return _TEXT.format(digest=digest, rows=rows)
 
 
 def main() -> None:

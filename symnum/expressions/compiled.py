@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from symnum.exceptions import InvalidInput
 from symnum.expressions import _loops
+from symnum.expressions._kernels import run
 from symnum.expressions.expression import Expression
 from symnum.expressions.operators import OPERATORS
 
@@ -131,8 +132,8 @@ def evaluate_batch(expressions: Packed | Iterable[Expression], X: ArrayLike, n_j
     out = np.empty((len(packed), columns.shape[1]))
 
     def work(first: int, last: int) -> None:
-        w, base, _ = _workspace(packed, columns, 0)
-        _loops.values(*_arrays(packed), first, last, columns, w, base, _ARITY, out)
+        w, levels, base = _workspace(packed, columns, 0)
+        _loops.values(run, *_arrays(packed), first, last, columns, w, levels, base, _ARITY, out)
 
     _in_threads(work, packed, n_jobs)
     return out
@@ -156,10 +157,14 @@ def evaluate_with_jacobian(codes: ArrayLike, constants: ArrayLike, X: ArrayLike)
     jacobian : float64 array, shape (k, n)
         Forward-mode derivatives, exact up to rounding.
     """
-    packed = Packed(np.asarray(codes), np.array([0, np.size(codes)]), np.asarray(constants), np.array([0, np.size(constants)]))  # fmt: skip
+    k = np.size(constants)
+    packed = Packed(np.asarray(codes), np.array([0, np.size(codes)]), np.asarray(constants), np.array([0, k]))
     columns = _columns(X, packed)
-    values, jacobian = np.empty(columns.shape[1]), np.empty((packed.constants.size, columns.shape[1]))
-    _least_squares(packed, columns, 0, 1, value=values, jacobian=jacobian)
+    n = columns.shape[1]
+    values, jacobian = np.empty(n), np.empty((k, n))
+    fit = ConstantsFit(np.empty(k), np.empty(1), np.zeros(1, np.int64))
+    start = packed.constants.reshape(1, -1)
+    _least_squares(packed, columns, (0, 1), np.zeros(n), np.ones(n), start, 0, fit, values, jacobian)
     return values, jacobian
 
 
@@ -218,40 +223,35 @@ def fit_constants(
     if first.ndim != 2 or first.shape[1] != packed.constants.size or not len(first):
         raise InvalidInput(f"starts must have shape (s, {packed.constants.size}), got {first.shape}")
     first = np.require(first, np.float64, ["C", "W"])
-    best, loss = first[0].copy(), np.empty(len(packed))
-    evaluations = np.zeros(len(packed), np.int64)
+    fit = ConstantsFit(first[0].copy(), np.empty(len(packed)), np.zeros(len(packed), np.int64))
 
     def work(begin: int, end: int) -> None:
-        _least_squares(packed, columns, begin, end, target, weight, first, max_iter, best, loss, evaluations)
+        _least_squares(packed, columns, (begin, end), target, weight, first, max_iter, fit)
 
     _in_threads(work, packed, n_jobs)
-    return ConstantsFit(best, loss / weight.sum(), evaluations)
+    return fit._replace(loss=fit.loss / weight.sum())
 
 
 # ------------------------------------------------------------------------------------------- helpers
-_NONE, _NONE2, _NO_COUNT = np.empty(0), np.empty((0, 0)), np.empty(0, np.int64)
-
-
 def _least_squares(
     packed: Packed,
     columns: Float,
-    first: int,
-    last: int,
-    y: Float = _NONE,
-    weights: Float = _NONE,
-    starts: Float = _NONE2,
-    max_iter: int = 0,
-    best: Float = _NONE,
-    loss: Float = _NONE,
-    evaluations: NDArray[np.int64] = _NO_COUNT,
-    jacobian: Float = _NONE2,
-    value: Float = _NONE,
+    span: tuple[int, int],
+    y: Float,
+    weights: Float,
+    starts: Float,
+    max_iter: int,
+    fit: ConstantsFit,
+    value: Float | None = None,
+    jacobian: Float | None = None,
 ) -> None:
     most = int(np.diff(packed.const_offsets).max(initial=0))
-    w, base, grads = _workspace(packed, columns, most)
+    w, levels, base = _workspace(packed, columns, most)
+    value = np.empty(0) if value is None else value
+    jacobian = np.empty((0, 0)) if jacobian is None else jacobian
     _loops.least_squares(
-        *_arrays(packed), first, last, columns, y, weights, starts, max_iter, w, base, grads, _ARITY, best,
-        loss, evaluations, jacobian, value,
+        run, *_arrays(packed), *span, columns, y, weights, starts, max_iter, w, levels, base, _ARITY, *fit,
+        value, jacobian,
     )  # fmt: skip
 
 
@@ -272,22 +272,22 @@ def _columns(X: ArrayLike, packed: Packed) -> Float:
         raise InvalidInput(f"X must be 2-D with one row per variable, got shape {columns.shape}")
     if columns.shape[0] < packed.width:
         raise InvalidInput(
-            f"a formula uses variable {packed.width - 1} but X has {columns.shape[0]} rows; X has one row per "
-            "variable, shape (d, n)"
+            f"a formula uses variable {packed.width - 1} but X has {columns.shape[0]} rows; "
+            "X has one row per variable, shape (d, n)"
         )
     return columns
 
 
 def _workspace(packed: Packed, columns: Float, constants: int) -> tuple[Float, int, int]:
-    """Workspace aligned to cache lines, its first row of columns and its first row of derivatives."""
+    """Workspace aligned to cache lines, its stack levels and its first row of columns."""
     d, n = columns.shape
     longest = int(np.diff(packed.offsets).max(initial=1))
-    grads = 2 * ((longest + 1) // 2 + 1) + 2  # an expression of this length never stacks more
-    base = grads + constants
+    levels = (longest + 1) // 2 + 1  # a program of this length never stacks more
+    base = 3 * levels + 2 + constants
     size = (base + d * -(-n // BLOCK)) * BLOCK
     raw = np.empty(size + 8)
     skip = (-raw.ctypes.data % 64) // 8
-    return raw[skip : skip + size].reshape(-1, BLOCK), base, grads
+    return raw[skip : skip + size].reshape(-1, BLOCK), levels, base
 
 
 def _check(packed: Packed) -> None:
