@@ -25,7 +25,7 @@ UNARY_COST = {
 }  # fmt: skip
 """What a unary operator adds to the cost of its argument: rarer functions enter later."""
 TRANSCENDENTAL = frozenset({"exp", "log", "sin", "cos", "tan", "asin", "acos", "atan", "tanh", "sinh", "cosh"})
-_ROOTS = frozenset({"square", "sqrt"})
+_UNDONE_BY = {"inv": ("inv",), "square": ("inv", "sqrt"), "sqrt": ("inv", "square", "sqrt")}
 _BLOCK = 40_000
 _LEAF_VARIABLE, _LEAF_ONE = -1, -2
 
@@ -247,9 +247,8 @@ def _unary_job(bank: Bank, name: str, i0: int, i1: int) -> Callable[[], tuple]:
         if name in TRANSCENDENTAL:
             keep &= ~nested
             nested = np.ones_like(nested)
-        if name in _ROOTS or name == "inv":
-            # A root of a square, an inverse of an inverse: only spellings of what is there.
-            keep &= ~np.isin(bank.op[i0:i1], [OPERATORS[n].code for n in (*_ROOTS, "inv")])
+        # Spellings of what is there already: (1/a)^2 is 1/a^2, the inverse of an inverse is its argument.
+        keep &= ~np.isin(bank.op[i0:i1], [OPERATORS[n].code for n in _UNDONE_BY.get(name, ())])
         index, nested = index[keep], nested[keep]
         with np.errstate(all="ignore"):
             block = OPERATORS[name].numpy(bank.values[index])

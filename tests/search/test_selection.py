@@ -1,0 +1,92 @@
+"""Hall of fame, budget and the choice from a front."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from symnum.exceptions import InvalidInput
+from symnum.expressions import Expression
+from symnum.problem import Problem
+from symnum.search.budget import Budget
+from symnum.search.candidate import HallOfFame
+from symnum.search.selection import RULES, scores, select
+
+RNG = np.random.default_rng(0)
+X = RNG.uniform(1, 4, (200, 2))
+TRUTH = 3 * X[:, 0] ** 2
+
+
+def hall_of(y: np.ndarray, *texts: str) -> HallOfFame:
+    hall = HallOfFame(Problem(X, y, ("a", "b")))
+    for text in texts:
+        hall.add(Expression.parse(text, ("a", "b")))
+    return hall
+
+
+def test_loss_is_the_mean_squared_error():
+    y = TRUTH + RNG.normal(size=200)
+    hall = hall_of(y, "3*a**2")
+    (candidate,) = hall.best.values()
+    assert candidate.loss == pytest.approx(np.mean((3 * X[:, 0] ** 2 - y) ** 2))
+    assert candidate.r2 == pytest.approx(1 - candidate.loss / np.var(y))
+
+
+def test_weights_and_ignored_rows():
+    w = np.r_[np.ones(100), np.zeros(100)]
+    y = np.where(w > 0, TRUTH, np.nan_to_num(np.inf, posinf=1e6))
+    hall = HallOfFame(Problem(X, y, ("a", "b"), weights=w))
+    assert hall.add(Expression.parse("3*a**2", ("a", "b"))).loss < 1e-20
+
+
+def test_front_is_not_dominated():
+    hall = hall_of(TRUTH + RNG.normal(size=200), "2", "a", "7*a", "a*b", "3*a**2", "3*a**2 + 0*b", "3*a**2 + 0.01*sin(b)")
+    front = hall.front()
+    assert all(x.loss > y.loss and x.complexity < y.complexity for x, y in zip(front, front[1:], strict=False))
+
+
+def test_undefined_and_too_long_are_refused():
+    hall = hall_of(TRUTH)
+    assert hall.add(Expression.parse("log(a - 2)", ("a", "b"))) is None
+    hall.max_complexity = 3
+    assert hall.add(Expression.parse("a + b + sin(a*b)", ("a", "b"))) is None
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_takes_the_exact_short_formula(rule):
+    front = hall_of(TRUTH, "10", "7*a", "3*a**2").front()
+    assert str(front[select(front, rule, 200, 20.0)].expression) == "3*a**2"
+
+
+@pytest.mark.parametrize("rule", ["best", "bic"])
+def test_noise_is_not_fitted(rule):
+    y = TRUTH + RNG.normal(size=200)
+    texts = ["10", "7*a", "3*a**2", "3*a**2 + 0.05*sin(7*b)", "3*a**2 + 0.05*sin(7*b) - 0.1*cos(9*a)"]
+    front = hall_of(y, *texts).front()
+    assert str(front[select(front, rule, 200, 20.0)].expression) == "3*a**2"
+
+
+def test_score_is_pysrs_formula():
+    front = hall_of(TRUTH + RNG.normal(size=200), "10", "7*a", "3*a**2").front()
+    s = scores(front)
+    assert s[0] == 0
+    for i in range(1, len(front)):
+        fall = np.log(front[i - 1].loss / front[i].loss)
+        assert s[i] == pytest.approx(fall / (front[i].complexity - front[i - 1].complexity))
+
+
+def test_unknown_rule_is_named():
+    with pytest.raises(InvalidInput, match="nope"):
+        select(hall_of(TRUTH, "a").front(), "nope", 200, 1.0)
+
+
+def test_budget_counts_and_gives_its_reason():
+    budget = Budget(max_evals=10).start()
+    assert not budget.expired()
+    assert budget.left() == float("inf")
+    budget.charge(10)
+    assert budget.expired()
+    assert budget.reason == "max_evals"
+    budget.stop("later reason")
+    assert budget.reason == "max_evals"
+    assert Budget(max_time=1e-9).start().expired()

@@ -1,0 +1,109 @@
+"""Closed-form solutions against formulas that are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from symnum.expressions import Expression
+from symnum.search.forms import combination, product
+from symnum.search.snapping import snap, snap_exponent
+from symnum.search.solving import solve_product, solve_quotient, solve_sum
+from symnum.search.transforms import TRANSFORMS
+
+RNG = np.random.default_rng(0)
+X = RNG.uniform(0.5, 3, (300, 3))
+NAMES = ("a", "b", "c")
+V = [(X[:, j], Expression.variable(j, NAMES)) for j in range(3)]
+ONE = (np.ones(300), None)
+
+
+def column(text: str):
+    e = Expression.parse(text, NAMES)
+    return e.evaluate(X), e
+
+
+def agrees(found: Expression | None, truth: str, rtol: float = 1e-10) -> bool:
+    new = np.random.default_rng(5).uniform(0.5, 3, (200, 3))
+    assert found is not None
+    return np.allclose(found.evaluate(new), Expression.parse(truth, NAMES).evaluate(new), rtol=rtol)
+
+
+def test_sparse_sum():
+    truth = "2*a*b - c/3 + 1"
+    columns = [ONE, *V, column("a*b"), column("a*c"), column("b*c"), column("a**2"), column("sin(a)")]
+    found = solve_sum(Expression.parse(truth, NAMES).evaluate(X), columns)
+    assert agrees(found, truth)
+    assert found.complexity <= 13
+
+
+def test_sum_refuses_what_does_not_hold():
+    assert solve_sum(np.exp(X[:, 0]), [ONE, *V]) is None
+
+
+@pytest.mark.parametrize("truth", ["(2*a + b)/(1 + 3*c)", "a*b/(c + 0.5)", "(a - b)/(a + b)", "1/(a + 2*b)"])
+def test_quotient(truth):
+    part = [ONE, *V, column("a*b")]
+    found = solve_quotient(Expression.parse(truth, NAMES).evaluate(X), part, part)
+    assert agrees(found, truth, 1e-8)
+
+
+@pytest.mark.parametrize("truth", ["3*a**2/sqrt(b)", "-2*c**1.5/(a*b)", "a*exp(-2*b)/c", "0.25*(a + b)**3*c"])
+def test_product(truth):
+    target = Expression.parse(truth, NAMES).evaluate(X)
+    found = solve_product(target, [*V, column("a + b")], [column("b")])
+    assert agrees(found, truth)
+
+
+def test_product_keeps_signs():
+    shifted = X - 1.5
+    base = [(shifted[:, j], Expression.variable(j, NAMES)) for j in range(3)]
+    found = solve_product(-2 * shifted[:, 0] * shifted[:, 1] ** 2, base, [])
+    np.testing.assert_allclose(found.evaluate(shifted), -2 * shifted[:, 0] * shifted[:, 1] ** 2)
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS, ids=lambda t: t.name)
+def test_inverse_transforms_undo(transform):
+    y = np.linspace(0.05, 0.95, 50)
+    t = transform.apply(y)
+    back = transform.inverse(Expression.variable(0, ("t",))).evaluate(t[:, None])
+    np.testing.assert_allclose(back, y, rtol=1e-12)
+    step = 1e-6
+    slope = np.abs(transform.forward(y + step) - transform.forward(y - step)) / (2 * step)
+    np.testing.assert_allclose(transform.slope(y), slope, rtol=1e-6)
+
+
+def test_transforms_refuse_other_branches():
+    for transform in TRANSFORMS:
+        if transform.name in ("log", "square", "sqrt", "cos"):
+            assert transform.apply(np.array([-1.0, 2.0])) is None
+        if transform.name in ("asin", "atanh"):
+            assert transform.apply(np.array([0.5, 1.5])) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "simple"),
+    [(2 / 3, 2 / 3), (np.pi / 4, np.pi / 4), (1 / (4 * np.pi), 1 / (4 * np.pi)), (np.sqrt(2) / 3, np.sqrt(2) / 3),
+     (7.0, 7.0), (0.05, 0.05), (1 / np.sqrt(2 * np.pi), 1 / np.sqrt(2 * np.pi))],
+)  # fmt: skip
+def test_snapping_finds_simple_numbers(value, simple):
+    assert snap(value * (1 + 3e-11)) == pytest.approx(simple, rel=1e-15)
+
+
+def test_snapping_leaves_other_numbers():
+    values = np.random.default_rng(1).uniform(0.1, 10, 200)
+    assert sum(snap(float(v)) != v for v in values) == 0
+    assert snap(0.0) == 0.0
+
+
+@pytest.mark.parametrize(("value", "expected"), [(1.5 + 1e-8, 1.5), (-2 / 3, -2 / 3), (0.4, 0.4), (1.2345, 1.2345)])
+def test_exponents(value, expected):
+    assert snap_exponent(value) == pytest.approx(expected, abs=1e-12)
+
+
+def test_forms_are_written_short():
+    a, b = Expression.variable("a", NAMES), Expression.variable("b", NAMES)
+    assert str(product(0.5, [a, b], [2, -1])) == "a**2/(2*b)"
+    assert str(product(-1, [a], [1])) == "-a"
+    assert str(combination([1.0, -2.0, 3.0], [a, b, None])) == "a + 3 - 2*b"
+    assert str(combination([0.0], [a])) == "0"
