@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from symnum.regressor import SymbolicRegressor
 
 
+_INTERRUPTED = 130  # the shell's convention: 128 + SIGINT
+
+
 class _Group(TyperGroup):
     """Commands whose errors are one line on stderr."""
 
@@ -25,6 +28,8 @@ class _Group(TyperGroup):
         kwargs["standalone_mode"] = False
         try:
             code = super().main(*args, **kwargs)
+            if code == _INTERRUPTED:  # the parser's library swallows Ctrl-C and says nothing
+                code = _complain(KeyboardInterrupt())
         except (Exception, KeyboardInterrupt) as error:
             if os.environ.get("SYMNUM_DEBUG"):
                 raise
@@ -234,7 +239,7 @@ def _complain(error: BaseException) -> int:
     elif isinstance(error, SymnumError):
         message, code = str(error), 1
     elif isinstance(error, KeyboardInterrupt | typer.Abort):
-        message, code = "stopped before a formula was found", 130
+        message, code = "interrupted before there was a result", _INTERRUPTED
     elif isinstance(error, MemoryError):
         message, code = "not enough memory for this table; try fewer rows or columns", 1
     elif isinstance(error, OSError):

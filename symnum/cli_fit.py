@@ -93,8 +93,10 @@ def search_front(
     KeyboardInterrupt
         When the search was ended before it had found anything.
     """
-    with LiveFront(console, task.target) as live, _terminating_as_interrupt(), warnings.catch_warnings():
-        # Loading the search takes seconds; the display is there first.
+    live = LiveFront(console, task.target)
+    # `timeout` and batch systems send SIGTERM; it ends a search like Ctrl-C does.
+    with live, _signals(_interrupt, signal.SIGTERM), warnings.catch_warnings():
+        # Loading the search takes a second; the display is there first.
         from symnum.regressor import SymbolicRegressor
 
         warnings.filterwarnings("ignore", message="the search was interrupted")
@@ -142,14 +144,13 @@ def write_results(
     notes = list(task.notes)
     if model.stop_reason_ == "interrupted":
         notes.append("The search was interrupted; these are the formulas found until then.")
-    return [
-        write_equations(folder / "equations.csv", model),
-        write_model(folder / "model.json", model, task.target),
-        write_report(
-            folder / "report.html", model, task.X, task.y,
-            target=task.target, source=task.source, notes=notes, pictures=pictures,
-        ),
-    ]  # fmt: skip
+    described = {"target": task.target, "source": task.source, "notes": notes, "pictures": pictures}
+    with _signals(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM):  # an impatient second Ctrl-C loses nothing
+        return [
+            write_equations(folder / "equations.csv", model),
+            write_model(folder / "model.json", model, task.target),
+            write_report(folder / "report.html", model, task.X, task.y, **described),
+        ]
 
 
 def _column_list(table: pd.DataFrame, text: str) -> list[str]:
@@ -160,17 +161,18 @@ def _column_list(table: pd.DataFrame, text: str) -> list[str]:
 
 
 @contextmanager
-def _terminating_as_interrupt() -> Iterator[None]:
-    """Let `timeout` and batch systems, which send SIGTERM, end a search like Ctrl-C does."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
+def _signals(handler: Any, *signals: signal.Signals) -> Iterator[None]:
+    """Handle signals in another way for a while; outside the main thread nothing can be changed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = [signal.signal(number, handler) for number in signals]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, old in zip(signals, before, strict=True):
+            signal.signal(number, old)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
