@@ -23,13 +23,15 @@ def as_columns(expression: Expression, X: Any) -> tuple[dict[int, NDArray[np.flo
         missing = [names[i] for i in used if names[i] not in known]
         if missing:
             raise InvalidInput(
-                f"columns {missing} are used by the formula but missing in the data: {sorted(map(str, known))}"
+                f"columns {missing} are used by the formula but missing in the data; "
+                f"it has {sorted(map(str, known))}"
             )
-        columns = {i: np.asarray(X[names[i]], dtype=np.float64).reshape(-1) for i in used}
-        first = next(iter(known), None)
-        rows = len(X) if not isinstance(X, Mapping) else np.size(X[first]) if first is not None else 1
-        return columns, rows
-    data = np.asarray(X, dtype=np.float64)
+        columns = {i: _floats(X[names[i]]).reshape(-1) for i in used}
+        rows = {np.size(X[name]) for name in known} if isinstance(X, Mapping) else {len(X)}
+        if len(rows) > 1:
+            raise InvalidInput(f"the columns have different lengths: {sorted(rows)}")
+        return columns, rows.pop() if rows else 1
+    data = _floats(X)
     if data.ndim != 2:
         raise InvalidInput(
             f"X must be 2-D (rows, columns), got shape {data.shape}; use X.reshape(-1, 1) for one column"
@@ -39,6 +41,13 @@ def as_columns(expression: Expression, X: Any) -> tuple[dict[int, NDArray[np.flo
             f"the formula uses column {used[-1]} ({names[used[-1]]}) but X has only {data.shape[1]} columns"
         )
     return {i: data[:, i] for i in used}, data.shape[0]
+
+
+def _floats(values: Any) -> NDArray[np.float64]:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"the data must be real numbers: {error}") from None
 
 
 def evaluate(expression: Expression, X: Any) -> NDArray[np.float64]:

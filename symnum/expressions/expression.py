@@ -136,18 +136,18 @@ class Expression:
     def from_prefix(cls, tokens: Sequence[str | float], names: Sequence[str] | None = None) -> Expression:
         """Build from prefix tokens: operator names, variable names and numbers.
 
+        A variable named like an operator is written in backticks, as `to_prefix` does.
+
         Raises
         ------
         InvalidInput
             When tokens are missing, left over or unknown.
         """
         if names is None:
-            found = [t for t in tokens if isinstance(t, str) and t not in OPERATORS]
-            names = infer_names(found)
+            names = infer_names([_plain(t) for t in tokens if isinstance(t, str) and t not in OPERATORS])
         codes: list[int] = []
         values: list[float] = []
-        index = {n: i for i, n in enumerate(names)}
-        depth = 0
+        index = {_prefix_name(n): i for i, n in enumerate(names)}
         # Prefix read backwards is postfix with the arguments exchanged: build sub-programs on a stack.
         stack: list[tuple[list[int], list[float]]] = []
         for token in reversed(tokens):
@@ -163,7 +163,6 @@ class Expression:
                 stack.append(([*codes, op.code], values))
             else:
                 stack.append(([CONSTANT], [float(token)]))
-            depth += 1
         if len(stack) != 1:
             raise InvalidInput(f"prefix {list(tokens)!r} holds {len(stack)} expressions, expected one")
         return cls(*stack[0], names)
@@ -239,13 +238,16 @@ class Expression:
                 yield code, None
 
     def to_prefix(self) -> list[str | float]:
-        """Prefix tokens: operator names, variable names and floats."""
+        """Prefix tokens: operator names, variable names and floats.
+
+        A variable named like an operator is in backticks.
+        """
         stack: list[list[str | float]] = []
         for code, value in self.walk():
             if value is not None:
                 stack.append([value])
             elif code < 0:
-                stack.append([self._names[-code - 1]])
+                stack.append([_prefix_name(self._names[-code - 1])])
             else:
                 op = OPERATORS.by_code[code]
                 parts = stack[-op.arity :]
@@ -417,6 +419,15 @@ def _raw(codes: NDArray, constants: NDArray, names: Sequence[str]) -> Expression
     self._codes.flags.writeable = self._constants.flags.writeable = False
     self._names = tuple(names)
     return self
+
+
+def _prefix_name(name: str) -> str:
+    """Variable name as a prefix token: never equal to an operator's."""
+    return f"`{name}`" if name in OPERATORS or name.startswith("`") else name
+
+
+def _plain(token: str) -> str:
+    return token[1:-1] if token.startswith("`") and token.endswith("`") and len(token) > 2 else token
 
 
 def _merge(left: Sequence[str], right: Sequence[str]) -> tuple[str, ...]:

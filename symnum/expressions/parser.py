@@ -25,7 +25,7 @@ MAX_DEPTH = 150  # bounds recursion; a formula that a person reads is far below
 _TOKEN = re.compile(
     r"""\s*(?:
       (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
-    | `(?P<quoted>[^`]+)`
+    | `(?P<quoted>(?:[^`]|``)+)`(?!`)
     | (?P<name>[^\W\d]\w*)
     | (?P<symbol>\*\*|[-+*/^(),−·×])
     )""",
@@ -83,6 +83,14 @@ def _tokenise(text: str) -> list[tuple[str, str, int]]:
             raise ParseError(f"unexpected character {text[start]!r}", text, start)
         kind = str(match.lastgroup)
         value = match.group(kind)
+        if kind == "quoted":
+            value = value.replace("``", "`")
+        elif kind == "name" and not value.isidentifier():
+            raise ParseError(
+                f"{value!r} is no name: write a power as x**2, or put the name in backticks",
+                text,
+                match.start(kind),
+            )
         tokens.append((kind, _SYMBOLS.get(value, value), match.start(kind)))
         position = match.end()
     tokens.append(("end", "", len(text)))
@@ -159,6 +167,12 @@ class _Reader:
         self.at += 1
 
     def name(self, name: str, place: int, quoted: bool) -> None:
+        if not quoted and name in NAMED_CONSTANTS and name in self.index:
+            raise ParseError(
+                f"{name} is a number and a column: put the column in backticks, write digits for the number",
+                self.text,
+                place,
+            )
         if name in self.index:
             self.codes.append(-(self.index[name] + 1))
         elif not quoted and name in NAMED_CONSTANTS:
@@ -195,6 +209,8 @@ class _Reader:
         upper, lower = _DERIVED[name]
         codes, values = self.codes[code_start:], self.values[value_start:]
         if upper is not None:
+            if len(self.codes) + len(codes) > MAX_NODES:  # nested calls double the program each time
+                raise ParseError(f"the formula has more than {MAX_NODES} nodes")
             self.emit(upper)
             self.codes += codes
             self.values += values

@@ -21,23 +21,60 @@ if TYPE_CHECKING:
 
 _PLAIN_NAME = re.compile(r"[^\W\d]\w*\Z")
 _GREEK = frozenset(
-    ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega"]
+    [
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "epsilon",
+        "zeta",
+        "eta",
+        "theta",
+        "iota",
+        "kappa",
+        "lambda",
+        "mu",
+        "nu",
+        "xi",
+        "rho",
+        "sigma",
+        "tau",
+        "upsilon",
+        "phi",
+        "chi",
+        "psi",
+        "omega",
+        "Gamma",
+        "Delta",
+        "Theta",
+        "Lambda",
+        "Xi",
+        "Pi",
+        "Sigma",
+        "Upsilon",
+        "Phi",
+        "Psi",
+        "Omega",
+    ]
 )
 _INFIX_SYMBOL = {"add": " + ", "sub": " - ", "mul": "*", "div": "/", "pow": "**"}
 
 
 def quote_name(name: str) -> str:
     """Name as text can use it: in backticks unless it is a plain word with no other meaning."""
-    if _PLAIN_NAME.match(name) and name not in RESERVED:
+    if _PLAIN_NAME.match(name) and name.isidentifier() and name not in RESERVED:
         return name
-    return f"`{name.replace('`', chr(39))}`"
+    return f"`{name.replace('`', '``')}`"
 
 
-def number_text(value: float, digits: int | None = None) -> str:
-    """Shortest text that reads back as the same float64, or rounded to `digits` significant digits."""
+def number_text(value: float, digits: int | None = None, named: bool = True) -> str:
+    """Shortest text that reads back as the same float64, or rounded to `digits` significant digits.
+
+    With `named` pi is written by its name.
+    """
     if digits is not None:
         value = float(f"{value:.{digits}g}")
-    elif math.pi == abs(value):
+    elif named and math.pi == abs(value):
         return "pi" if value > 0 else "-pi"
     if value == int(value) and abs(value) < 1e15:
         return str(int(value)) if value or math.copysign(1, value) > 0 else "-0.0"
@@ -47,6 +84,7 @@ def number_text(value: float, digits: int | None = None) -> str:
 def to_text(expression: Expression, digits: int | None = None) -> str:
     """Infix text with the fewest parentheses that keep the tree."""
     names = [quote_name(n) for n in expression.names]
+    named = "pi" not in expression.names
     stack: list[tuple[str, int]] = []
 
     def wrap(item: tuple[str, int], minimum: int) -> str:
@@ -54,7 +92,7 @@ def to_text(expression: Expression, digits: int | None = None) -> str:
 
     for code, value in expression.walk():
         if value is not None:
-            text = number_text(value, digits)
+            text = number_text(value, digits, named)
             stack.append((text, PRECEDENCE_NEG if text.startswith("-") else PRECEDENCE_ATOM))
             continue
         if code < 0:
@@ -84,7 +122,7 @@ def to_text(expression: Expression, digits: int | None = None) -> str:
 
 
 def name_latex(name: str) -> str:
-    """LaTeX of a column name: Greek words, trailing numbers as subscripts, anything else upright and escaped."""
+    """LaTeX of a column name: Greek words, numbers as subscripts, anything else upright and escaped."""
     match = re.fullmatch(r"([A-Za-z]+?)_?(\d+)", name) or re.fullmatch(r"([A-Za-z]+)_([A-Za-z0-9]+)", name)
     if match:
         lower = match.group(2)
