@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2] / "datasets"
 CSV_FILES = sorted(ROOT.rglob("*.csv"))
 FOLDERS = sorted(path for path in ROOT.iterdir() if path.is_dir())
 TEXT_COLUMNS = {"planet", "nebula"}
-CATALOGUES = {"feynman.csv", "srsd.csv", "classic.csv", "systems.csv"}
+CATALOGUES = {"feynman.csv", "srsd.csv", "classic.csv", "systems.csv", "blackbox.csv"}
 
 
 def test_the_folders_are_the_ones_of_the_index():
