@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 SYSTEM = "predprey"
 """The system of ``datasets/strogatz`` whose two equations of motion are sought."""
 STATES = ("x", "y")
+KEPLER = "365.256*semi_major_axis**1.5"
+"""Kepler's third law (1619) in days and astronomical units."""
 _SECONDS = 20.0  # at most, for each of the three fits
 
 
@@ -57,7 +59,7 @@ def _planets(data: Path, folder: Path, console: Console) -> None:
     console.rule("The planets: period (days) from semi-major axis (AU), with two decoys")
     task = read_task(data / "planets" / "planets.csv", "period")
     model = search_front(task, console, max_time=_SECONDS, random_state=0)
-    _show(console, model, task, "365.256*semi_major_axis**1.5 (Kepler's third law, 1619)")
+    _show(console, model, task, KEPLER)
     _write(folder, model, task, [], console)
 
 
@@ -112,7 +114,10 @@ def simulate(
 
 def _show(console: Console, model: SymbolicRegressor, task: Task, known: str) -> None:
     show_front(console, model, task.target)
-    console.print(f"known law: {known}", markup=False, soft_wrap=True)
+    truth = Expression.parse(known).evaluate(task.X)
+    off = float(np.max(np.abs(model.predict(task.X) - truth)) / np.max(np.abs(truth)))
+    same = "equal up to rounding" if off < 1e-9 else f"off by at most {100 * off:.2g} % of the largest value"
+    console.print(f"known law: {known}; found: {same}", markup=False, soft_wrap=True)
 
 
 def _write(

@@ -27,9 +27,11 @@ INK, MUTED, GRID = "#20242a", "#6b7280", "#d5d9e0"
 BLUE, ORANGE, GREEN, PINK, SKY = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9"
 _CYCLE = (BLUE, ORANGE, GREEN, PINK, SKY)
 
+_SQUARE = 5.2, 4.8  # inches; figures that stand side by side
 _MOST_POINTS = 20_000  # more are drawn as a random sample
 _MOST_VECTOR_POINTS = 2_000  # more become pixels inside vector formats, which keeps files small
-_LABEL_LENGTH = 46
+_LABEL_LENGTH = 44
+_ROUNDING = 1e-24  # of the largest loss: errors a trillion times smaller than the data's spread
 
 _STYLE: dict[str, Any] = {
     "font.size": 10,
@@ -121,7 +123,7 @@ def plot_pareto(front: Sequence[Scored], selected: int | None = None) -> Figure:
         raise InvalidInput("the front is empty: there is nothing to plot")
     complexity = np.array([front[i].complexity for i in order])
     loss = np.array([front[i].loss for i in order])
-    shown = _above_zero(loss)
+    shown, exact = _above_rounding(loss)
     figure, axes = _figure(9.5, max(4.0, 1.5 + 0.3 * len(order)), layout="none")
     figure.subplots_adjust(left=0.09, right=0.53, bottom=0.13, top=0.95)
     axes.step(complexity, shown, where="post", color=BLUE, linewidth=1, alpha=0.5)
@@ -139,7 +141,7 @@ def plot_pareto(front: Sequence[Scored], selected: int | None = None) -> Figure:
                 complexity[place], shown[place], "D", color=ORANGE, markersize=9, zorder=4, label="selected"
             )
         number = f"{complexity[place]}".rjust(3, "\u2007")  # a blank as wide as a digit
-        text = _shorten(front[index].expression.text(4)) + ("  (exact)" if loss[place] <= 0 else "")
+        text = _shorten(front[index].expression.text(5)) + ("  (exact)" if exact[place] else "")
         axes.text(
             1.08,
             heights[place],
@@ -174,7 +176,7 @@ def plot_parity(y: ArrayLike, y_pred: ArrayLike, target: str = "y") -> Figure:
         When the shapes differ.
     """
     y, y_pred = _pair(y, y_pred)
-    figure, axes = _figure(5.2, 5.0)
+    figure, axes = _figure(*_SQUARE)
     finite = np.isfinite(y) & np.isfinite(y_pred)
     both = np.concatenate([y[finite], y_pred[finite]])
     if both.size == 0:
@@ -214,7 +216,7 @@ def plot_residuals(y: ArrayLike, y_pred: ArrayLike, target: str = "y") -> Figure
         When the shapes differ.
     """
     y, y_pred = _pair(y, y_pred)
-    figure, axes = _figure(5.8, 4.0)
+    figure, axes = _figure(*_SQUARE)
     finite = np.isfinite(y) & np.isfinite(y_pred)
     if not finite.any():
         return _nothing_finite(figure, axes)
@@ -253,7 +255,7 @@ def plot_fit_1d(
         When the shapes differ.
     """
     x, y = _pair(x, y)
-    figure, axes = _figure(6.4, 4.4)
+    figure, axes = _figure(*_SQUARE)
     wide_y = _spans_decades(y)
     wide_x = _spans_decades(x, factor=10 if wide_y else 100)
     space = np.geomspace if wide_x else np.linspace
@@ -337,11 +339,10 @@ def _pair(a: ArrayLike, b: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.f
     return a, b
 
 
-def _above_zero(loss: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Losses for a logarithmic axis: an exact formula stands a decade below the best inexact one."""
-    positive = loss[loss > 0]
-    floor = positive.min() / 10 if positive.size else 1e-16
-    return np.maximum(loss, max(floor, 1e-300))
+def _above_rounding(loss: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Losses for a logarithmic axis, and which of them are nothing but rounding, drawn at the level of it."""
+    floor = max(_ROUNDING * loss.max(), 1e-300)
+    return np.maximum(loss, floor), loss <= floor
 
 
 def _widen_log(axes: Axes, values: NDArray[np.float64]) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from symnum.regressor import SymbolicRegressor
 
 _FORMULA_SIZE = 12.0  # points; the page scales formulas to its own letters
+_WIDE = 7.0  # inches; wider figures get a row of their own
 _LONGEST_FORMULA = 400  # characters of LaTeX; a longer one is shown as text
 
 
@@ -80,7 +81,7 @@ def write_report(
         _section("How it was found", _search(model)),
     ]
     path = Path(path)
-    path.write_text(_page(f"{target} = {chosen.text(4)}", "\n".join(body)), encoding="utf-8")
+    path.write_text(_page(f"{target} = {chosen.text(6)}", "\n".join(body)), encoding="utf-8")
     return path
 
 
@@ -135,7 +136,7 @@ def figure_svg(figure: Figure, prefix: str = "") -> str:
     return svg.strip()
 
 
-def formula_html(expression: Expression, prefix: str, digits: int = 4) -> str:
+def formula_html(expression: Expression, prefix: str, digits: int = 6) -> str:
     """Formula set like in print; as text where that is not possible."""
     from matplotlib.figure import Figure
 
@@ -199,8 +200,7 @@ def _front(model: SymbolicRegressor) -> str:
         "<p>From the simplest formula to the most exact. A jump in the score marks a formula that gains much"
         " for little; those below it may describe the noise.</p>"
     )
-    drawn = f"<div class='scroll wide'>{_pictures([picture], 'p')}</div>"
-    return _section("Pareto front", drawn + hint + table)
+    return _section("Pareto front", _pictures([picture], "p") + hint + table)
 
 
 def _copies(chosen: Expression, target: str) -> str:
@@ -225,8 +225,9 @@ def _pictures(pictures: Sequence[Picture], kind: str = "f") -> str:
     figures = []
     for number, picture in enumerate(pictures):
         title, alt = html.escape(picture.title), html.escape(picture.alt)
+        wide = " class='wide'" if picture.figure.get_figwidth() > _WIDE else ""
         figures.append(
-            f"<figure><div role='img' aria-label=\"{title}: {alt}\">"
+            f"<figure{wide}><div role='img' aria-label=\"{title}: {alt}\">"
             f"{figure_svg(picture.figure, f'{kind}{number}-')}</div>"
             f"<figcaption><b>{title}</b>: {alt}</figcaption></figure>"
         )
@@ -279,17 +280,19 @@ h3 { margin: 1rem 0 .3rem; font-size: 1rem; }
 .facts dt, figcaption, .note, footer { color: var(--muted); font-size: .875rem; }
 .facts dd { margin: 0; font-variant-numeric: tabular-nums; }
 .figures { display: grid; gap: 1.5rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); }
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); }
 figure { margin: 0; }
 figure svg { display: block; width: 100%; height: auto; max-height: 34rem; }
+.wide { grid-column: 1 / -1; overflow-x: auto; }
 .wide svg { min-width: 40rem; }
 .scroll, pre { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .7rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--grid); }
-th { font-size: .875rem; color: var(--muted); font-weight: 600; white-space: nowrap; }
+th { font-size: .875rem; color: var(--muted); font-weight: 600; }
 td code { color: var(--muted); font-size: .8rem; }
 tr.selected { background: var(--card); box-shadow: inset 3px 0 var(--orange); }
 .tag { color: var(--orange); font-size: .8rem; font-weight: 600; }
+td .formula { display: inline-block; max-width: 36rem; overflow: auto hidden; }
 .formula svg { vertical-align: middle; overflow: visible; }
 pre { background: var(--card); padding: .7rem 1rem; border-radius: 6px; font-size: .875rem; }
 footer { margin-top: 2.5rem; }

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from symnum.expressions import Expression
 
-_WIDE = 160  # columns when the output goes to a file or a pipe, where nothing can be measured
+_WIDE = 120  # columns when the output goes to a file or a pipe, where nothing can be measured
 
 
 class Scored(Protocol):
