@@ -1,0 +1,1 @@
+"""Families of differential equations, each from one symbolic definition, and their trajectories."""
