@@ -20,43 +20,11 @@ if TYPE_CHECKING:
     from symnum.expressions.expression import Expression
 
 _PLAIN_NAME = re.compile(r"[^\W\d]\w*\Z")
-_GREEK = frozenset(
-    [
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "zeta",
-        "eta",
-        "theta",
-        "iota",
-        "kappa",
-        "lambda",
-        "mu",
-        "nu",
-        "xi",
-        "rho",
-        "sigma",
-        "tau",
-        "upsilon",
-        "phi",
-        "chi",
-        "psi",
-        "omega",
-        "Gamma",
-        "Delta",
-        "Theta",
-        "Lambda",
-        "Xi",
-        "Pi",
-        "Sigma",
-        "Upsilon",
-        "Phi",
-        "Psi",
-        "Omega",
-    ]
-)
+_GREEK = frozenset((
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu",
+    "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega", "Gamma", "Delta", "Theta",
+    "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega",
+))  # fmt: skip
 _INFIX_SYMBOL = {"add": " + ", "sub": " - ", "mul": "*", "div": "/", "pow": "**"}
 
 
@@ -73,7 +41,8 @@ def number_text(value: float, digits: int | None = None, named: bool = True) -> 
     With `named` pi is written by its name.
     """
     if digits is not None:
-        value = float(f"{value:.{digits}g}")
+        rounded = float(f"{value:.{digits}g}")
+        value = rounded if math.isfinite(rounded) else value  # the largest floats round up to infinity
     elif named and math.pi == abs(value):
         return "pi" if value > 0 else "-pi"
     if value == int(value) and abs(value) < 1e15:
@@ -133,8 +102,10 @@ def name_latex(name: str) -> str:
 
 
 def _upright(text: str) -> str:
-    escapes = {"\\": r"\backslash{}", "_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$", "{": r"\{",
-               "}": r"\}", "^": r"\hat{}", "~": r"\sim{}", " ": r"\ "}  # fmt: skip
+    # Spellings that both LaTeX and matplotlib draw; there is none for an ampersand.
+    escapes = {"\\": r"\backslash{}", "_": r"\_", "%": r"\%", "#": r"\#", "$": r"\$", "{": r"\{",
+               "}": r"\}", "^": r"\hat{}", "~": r"\sim{}", " ": r"\ ", '"': "''", "`": "'",
+               "&": r"\ and\ "}  # fmt: skip
     return r"\mathrm{" + "".join(escapes.get(c, c) for c in text) + "}"
 
 
@@ -198,15 +169,21 @@ def to_numpy_source(expression: Expression, function: str = "formula") -> str:
         args = {i: f"x{i}" for i in used}
     spelled = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "min": "minimum", "max": "maximum"}
     stack: list[str] = []
+    literal: list[bool] = []  # whether an operand is a Python float, whose arithmetic raises or turns complex
     for code, value in expression.walk():
         if value is not None:
             stack.append(f"({value!r})" if value < 0 else repr(value))
+            literal.append(True)
         elif code < 0:
             stack.append(args[-code - 1])
+            literal.append(False)
         else:
             op = OPERATORS.by_code[code]
             parts = stack[-op.arity :]
-            del stack[-op.arity :]
+            if all(literal[-op.arity :]) and op.infix:
+                parts[0] = f"np.float64({parts[0].strip('()')})"
+            del stack[-op.arity :], literal[-op.arity :]
+            literal.append(False)
             if op.name in _INFIX_SYMBOL:
                 stack.append(f"({parts[0]} {_INFIX_SYMBOL[op.name].strip()} {parts[1]})")
             elif op.infix:
@@ -219,10 +196,22 @@ def to_numpy_source(expression: Expression, function: str = "formula") -> str:
     body = stack[0]
     lines = [
         f"def {function}({', '.join(args.values())}):",
-        f'    """{expression.text(6)}"""',
+        f'    """{_in_docstring(expression.text(6))}"""',
         f"    return {body}",
     ]
     return "import numpy as np\n\n\n" + "\n".join(lines) + "\n"
+
+
+def _in_docstring(text: str) -> str:
+    """Text with everything escaped that could end the docstring or is no plain character."""
+    return "".join(
+        c
+        if c.isprintable() and c not in '\\"'
+        else c.encode("unicode_escape").decode()
+        if c != '"'
+        else r"\""
+        for c in text
+    )
 
 
 def _argument(name: str, index: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from symnum.exceptions import InvalidInput
 from symnum.expressions.expression import Expression, infer_names
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 _FUNCTIONS = {
     "exp": "exp", "log": "log", "sin": "sin", "cos": "cos", "tan": "tan", "asin": "asin", "acos": "acos",
-    "atan": "atan", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "Abs": "abs", "sign": "sign", "Min": "min",
-    "Max": "max",
+    "atan": "atan", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "Abs": "abs", "sign": "sign",
+    "Min": "min", "Max": "max",
 }  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def sympy_size(expression: Expression) -> int:
     return sum(1 for _ in sympy.preorder_traversal(to_sympy(expression)))
 
 
-def from_sympy(value: sympy.Basic, names: Sequence[str] | None = None) -> Expression:
+def from_sympy(value: sympy.Basic | float, names: Sequence[str] | None = None) -> Expression:
     """Expression of a sympy tree.
 
     Raises
@@ -69,17 +69,18 @@ def from_sympy(value: sympy.Basic, names: Sequence[str] | None = None) -> Expres
     """
     import sympy
 
-    value = sympy.sympify(value, evaluate=False) if isinstance(value, int | float) else value
+    if isinstance(value, int | float):
+        return Expression.constant(value, names or ())
     if not isinstance(value, sympy.Basic):
         raise InvalidInput(
             f"expected a sympy expression, got {type(value).__name__}; use Expression.parse for text"
         )
     if names is None:
-        names = infer_names([s.name for s in value.free_symbols])
+        names = infer_names([str(s) for s in value.free_symbols])
     return _convert(value, tuple(names))
 
 
-def _convert(value: sympy.Basic, names: tuple[str, ...]) -> Expression:
+def _convert(value: Any, names: tuple[str, ...]) -> Expression:
     import sympy
 
     if isinstance(value, sympy.Symbol):
@@ -88,7 +89,13 @@ def _convert(value: sympy.Basic, names: tuple[str, ...]) -> Expression:
         if value.is_Rational and not value.is_Integer and value.q < 1000 and abs(value.p) < 1000:
             return Expression.apply("div", float(value.p), float(value.q)).with_names(names)
         if value.is_real and value.is_finite:
-            return Expression.constant(float(value), names)
+            number = float(value)
+            if not math.isfinite(number):
+                raise InvalidInput(
+                    f"a number of about 1e{int(sympy.log(abs(value), 10))} is too large for a float64"
+                )
+            return Expression.constant(number, names)
+    if value.is_Atom:
         raise InvalidInput(f"{value} is no finite real number")
     if isinstance(value, sympy.Add):
         return _sum([_convert(a, names) for a in value.args])
@@ -129,7 +136,7 @@ def _sum(parts: list[Expression]) -> Expression:
     return result
 
 
-def _product(value: sympy.Mul, names: tuple[str, ...]) -> Expression:
+def _product(value: Any, names: tuple[str, ...]) -> Expression:
     import sympy
 
     coefficient, rest = value.as_coeff_Mul()
@@ -163,7 +170,7 @@ def _chain(parts: list[Expression]) -> Expression:
     return result
 
 
-def _power(value: sympy.Pow, names: tuple[str, ...]) -> Expression:
+def _power(value: Any, names: tuple[str, ...]) -> Expression:
     import sympy
 
     base, exponent = value.base, value.exp
