@@ -42,7 +42,9 @@ class Task:
 def read_task(path: Path, target: str, features: Sequence[str] | None = None) -> Task:
     """Task from a file; `features` may hold several names separated by commas each."""
     table = read_table(path)
-    names = None if not features else [n for text in features for n in _column_list(table, text)]
+    names = None
+    if features:
+        names = [name for text in features for name in _column_list(table, text)]
     X, y, notes = features_and_target(table, target, names)
     return Task(X, y, target, path.name, [*table.attrs["notes"], *notes])
 
@@ -57,7 +59,7 @@ def read_units(text: str, task: Task) -> dict[str, Any]:
         themselves can be read is checked by ``fit``.
     """
     units: dict[str, str] = {}
-    for part in next(csv.reader([text], skipinitialspace=True)):
+    for part in next(csv.reader([text], skipinitialspace=True)) or [text]:
         # From the right: names may hold an equals sign, units never do.
         name, sign, unit = (s.strip() for s in part.rpartition("="))
         if not sign or not name or not unit:
@@ -157,7 +159,7 @@ def _column_list(table: pd.DataFrame, text: str) -> list[str]:
     """Names separated by commas; a text that is one column's name is that column."""
     if text in table.columns:
         return [text]
-    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True))]
+    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True))] or [text]
 
 
 @contextmanager

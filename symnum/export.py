@@ -76,6 +76,10 @@ def _check(model: SymbolicRegressor) -> None:
         raise ValueError(
             f"{count} formulas, {len(model.equations_)} rows in the table, row {model.best_index_} selected"
         )
+    if model.units_ is not None and len(model.units_) != model.n_features_in_ + 1:  # type: ignore[attr-defined]
+        raise ValueError(f"{len(model.units_)} units for columns and target")
+    if not isinstance(model.n_rows_, int) or not isinstance(model.stop_reason_, str):
+        raise TypeError("n_rows or stop_reason is of another kind")
     for name in ("complexity", "loss", "score", "r2"):
         model.equations_[name].to_numpy(dtype=float)
     if any(
