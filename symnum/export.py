@@ -41,8 +41,6 @@ def read_model(path: str | Path) -> tuple[SymbolicRegressor, str]:
     InvalidInput
         When the file is missing or is no model that symnum wrote.
     """
-    from symnum.regressor import SymbolicRegressor
-
     path = Path(path)
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
@@ -56,6 +54,8 @@ def read_model(path: str | Path) -> tuple[SymbolicRegressor, str]:
         raise InvalidInput(f"cannot read {str(path)!r}: {error.strerror or error}") from None
     except (ValueError, RecursionError):  # not UTF-8, not JSON
         raise InvalidInput(f"{path.name} is no model: expected the JSON that `symnum fit` writes") from None
+    from symnum.regressor import SymbolicRegressor
+
     try:
         model = SymbolicRegressor.load(path)
         _check(model)
