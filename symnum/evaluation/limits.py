@@ -81,10 +81,7 @@ class Warden:
     def __init__(self, preload: Sequence[str] = ()) -> None:
         if not sys.platform.startswith("linux"):
             raise SymnumError(f"hard limits need Linux, this is {sys.platform}")
-        self._preload = tuple(preload)
-        self._start()
-
-    def _start(self) -> None:
+        self.closed = False
         ours, theirs = socket.socketpair()
         paths = [p for p in sys.path if p]  # never the working directory: it may hold a folder `datasets`
         code = (
@@ -102,7 +99,7 @@ class Warden:
         theirs.close()
         self._socket = ours
         self._replies = ours.makefile("rb")
-        self._send({"preload": self._preload})
+        self._send({"preload": list(preload)})
 
     def run(self, target: str, argument: Any, *, seconds: float, memory_mb: float) -> Outcome:
         """Call ``target(argument)`` in a fresh process.
@@ -117,33 +114,37 @@ class Warden:
         memory_mb : float
             Resident memory, in MiB, of all its processes together, above which everything is killed.
 
-        Raises
-        ------
-        SymnumError
-            When the warden itself has died; the next call starts a new one.
+        Returns
+        -------
+        Outcome
+            A "crash" also when the warden itself died or was closed; `closed` is true from then on.
         """
         request = {"target": target, "argument": argument, "seconds": seconds, "memory_mb": memory_mb}
+        began = time.monotonic()
         try:
             self._send(request)
             reply = self._replies.readline()
-        except OSError:
+        except (OSError, ValueError):  # ValueError: closed by another thread
             reply = b""
-        if not reply.endswith(b"\n"):
-            code = self._process.poll()
-            self.close()
-            self._start()
-            raise SymnumError(f"the process that supervises runs died (exit code {code})")
-        return Outcome(**json.loads(reply))
+        if reply.endswith(b"\n"):
+            return Outcome(**json.loads(reply))
+        self.close()
+        code = self._process.returncode
+        message = f"the process that supervises the run ended (exit code {code})"
+        return Outcome("crash", message=message, seconds=time.monotonic() - began)
 
     def close(self) -> None:
-        """Kill the running call, if any, and the warden."""
-        self._replies.close()
-        self._socket.close()  # the warden sees the end of its channel and cleans up
+        """Kill the running call, if any, and the warden; any thread may do that."""
+        self.closed = True
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)  # wakes a reader; the warden sees the end and cleans up
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:  # stuck in a preload
             self._process.kill()
             self._process.wait()
+        self._replies.close()
+        self._socket.close()
 
     def __enter__(self) -> Warden:
         return self

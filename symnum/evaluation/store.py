@@ -179,8 +179,8 @@ def connect(source: str | Path) -> duckdb.DuckDBPyConnection:
     """Database in memory over a store or its CSV mirror, with the views `runs` and `summary`.
 
     ``runs`` has a row for each run, the columns of `COLUMNS` and ``has_truth``: whether a true formula is
-    known, also for failed runs. ``summary`` has a row for each protocol, budget, suite, noise and method; there
-    a failed run counts as not solved and with R2 = 0, a skipped one not at all.
+    known, also for failed runs. ``summary`` has a row for each protocol, budget, suite, noise and method;
+    there a failed run counts as not solved and with R2 = 0, a skipped one not at all.
 
     Parameters
     ----------
