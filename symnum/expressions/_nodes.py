@@ -16,11 +16,12 @@ import math
 from collections.abc import Iterable
 from fractions import Fraction
 from functools import lru_cache
+from typing import Any
 
 NUMBER, VARIABLE, FUNCTION, POWER, PRODUCT, SUM = range(6)
 
 Number = int | Fraction
-Node = tuple
+Node = tuple[Any, ...]
 ZERO: Node = (NUMBER, 0)
 ONE: Node = (NUMBER, 1)
 HALF = Fraction(1, 2)

@@ -121,10 +121,12 @@ class Speller:
         """exp(2*u) is the square of exp(u), 1/sqrt(x/y) is sqrt(y/x): for writing only."""
         if base[0] == FUNCTION and base[1] == "exp" and e == 1:
             k, u = single(base[2][0])
-            if k in (2, 3, -2, -3, HALF) or (k == -1):
+            if k in (2, 3, -1, -2, -3, HALF):
                 return (FUNCTION, "exp", (u,)), k
-        if base[0] == PRODUCT and e < 0 and e.denominator != 1 and any(q < 0 for _, q in base[1]):
-            return (PRODUCT, tuple((b, -q) for b, q in base[1])), -e
+        if base[0] == PRODUCT and e < 0 and e.denominator != 1:
+            inside = factors_of(base)
+            if any(q < 0 for _, q in inside):
+                return (PRODUCT, tuple((b, -q) for b, q in inside)), -e
         return base, e
 
     def _base(self, base: Node) -> Items:
