@@ -100,9 +100,10 @@ class Speller:
             flipped = self._flip(factors, -c)
             if flipped is not None:
                 return flipped
-        pieces = [self._piece(b, e) for b, e in factors]
-        pieces = _join_abs(pieces)
+        pieces = _join_abs([self._piece(b, e) for b, e in factors])
         best = self._quotient(pieces, c)
+        if sum(e not in (1, -1) for _, e in pieces) < 2:
+            return best
         for k in (2, 3):
             # x**2 * y**4 = (x*y**2)**2; x**1.5 = sqrt(x)**3, but x is not sqrt(x)**2
             parts = [(b, e, e / Fraction(k)) for b, e in pieces]
