@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +10,14 @@ from numpy.typing import NDArray
 from symnum.exceptions import SymnumError
 from symnum.expressions.canonical import canonical
 from symnum.expressions.expression import Expression
+from symnum.expressions.operators import OPERATORS
 from symnum.problem import Problem
+from symnum.search.mdl import description_length
 
 EXACT_LOSS = 1e-12
 """1 - R2 below which a formula counts as exact on noise-free data."""
 _CHUNK = 200_000
+_ABS = OPERATORS["abs"].code
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Candidate:
     loss : float
         Weighted mean squared error on all rows.
     r2 : float
+    bits : float
+        Description length, formula and residuals.
     stage : str
         Which part of the search made it.
     seconds : float
@@ -39,12 +43,16 @@ class Candidate:
     complexity: int
     loss: float
     r2: float
+    bits: float
     stage: str = ""
     seconds: float = 0.0
 
 
 class HallOfFame:
-    """Best formula of every complexity seen so far.
+    """Best formula of every complexity seen so far: that of the shortest description.
+
+    Between formulas of one complexity the description length is the residuals' unless their constants differ in
+    kind, so that ``x**1.5`` is not displaced by ``x**1.4996`` for a gain that is noise.
 
     Parameters
     ----------
@@ -62,8 +70,8 @@ class HallOfFame:
         weights = problem.weights
         self._weights = None if weights is None else weights / weights.sum()
         mean = np.average(problem.y, weights=weights)
+        self.scale = float(np.sqrt(np.average(problem.y**2, weights=weights)))
         self.variance = float(np.average((problem.y - mean) ** 2, weights=weights))
-        self.on_change: Callable[[Candidate], None] | None = None
         order = np.random.default_rng(len(problem.y)).permutation(len(problem.y))
         # A hopeless candidate is refused on few rows before it is computed on many.
         self._probe = np.sort(order[:256]) if len(order) > 2_000 else None
@@ -85,28 +93,61 @@ class HallOfFame:
         total = total if w is not None else total / len(y)
         return total if np.isfinite(total) else np.inf
 
+    def bits(self, e: Expression, X: NDArray, y: NDArray, weights: NDArray | None) -> float:
+        """Description length of a formula judged on other rows, as if there were as many as the problem has."""
+        with np.errstate(all="ignore"):
+            loss = float(np.average((e.evaluate(X) - y) ** 2, weights=weights))
+        if not np.isfinite(loss):
+            return np.inf
+        return description_length(canonical(e), loss, len(self.problem.y), self.scale)
+
     def add(self, expression: Expression, stage: str = "", seconds: float = 0.0) -> Candidate | None:
         """Judge a formula; the candidate is returned when it is the best of its complexity."""
         try:
             expression = canonical(expression.with_names(self.names))
+            expression = self._without_needless_abs(expression)
         except SymnumError:
             return None
         if expression in self.tried or expression.complexity > self.max_complexity:
             return None
         self.tried.add(expression)
-        complexity = expression.complexity
-        known = self.best.get(complexity)
+        known = self.best.get(expression.complexity)
         if self._probe is not None and known is not None and self.loss(expression, self._probe) > 2 * known.loss:
             return None
         loss = self.loss(expression)
-        if not np.isfinite(loss) or (known is not None and loss >= known.loss):
+        if not np.isfinite(loss):
+            return None
+        bits = description_length(expression, loss, len(self.problem.y), self.scale)
+        if known is not None and bits >= known.bits:
             return None
         r2 = 1 - loss / self.variance if self.variance > 0 else float(loss == 0)
-        candidate = Candidate(expression, complexity, loss, r2, stage, seconds)
-        self.best[complexity] = candidate
-        if self.on_change is not None and candidate in self.front():
-            self.on_change(candidate)
+        candidate = Candidate(expression, expression.complexity, loss, r2, bits, stage, seconds)
+        self.best[candidate.complexity] = candidate
         return candidate
+
+    def _without_needless_abs(self, e: Expression) -> Expression:
+        """The same values on the data without ``abs`` around what never changes sign there."""
+        if _ABS not in e.codes:
+            return e
+        X = self.problem.X[:2_000]
+        stack: list[Expression] = []
+        for code, value in e.walk():
+            if value is not None:
+                stack.append(Expression.constant(value, e.names))
+            elif code < 0:
+                stack.append(Expression.variable(-code - 1, e.names))
+            elif code == _ABS:
+                with np.errstate(all="ignore"):
+                    inner = stack[-1].evaluate(X)
+                if np.all(inner >= 0):
+                    continue
+                stack[-1] = -stack[-1] if np.all(inner <= 0) else Expression.apply("abs", stack[-1])
+            else:
+                op = OPERATORS.by_code[code]
+                args = stack[-op.arity :]
+                del stack[-op.arity :]
+                stack.append(Expression.apply(op, *args))
+        return canonical(stack[0])
 
     def front(self) -> list[Candidate]:
         """Pareto front: each entry is better than all shorter ones."""
@@ -119,8 +160,6 @@ class HallOfFame:
         return found
 
     def exact(self) -> Candidate | None:
-        """Shortest formula that is exact on all rows."""
-        for _, candidate in sorted(self.best.items()):
-            if candidate.loss <= EXACT_LOSS * self.variance:
-                return candidate
-        return None
+        """Formula that is exact on all rows and the shortest description of all, if there is one."""
+        best = min(self.best.values(), key=lambda c: c.bits, default=None)
+        return best if best is not None and best.loss <= EXACT_LOSS * self.variance else None

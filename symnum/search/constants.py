@@ -141,6 +141,68 @@ def _loss(e: Expression, X: NDArray, y: NDArray) -> float:
     return value if np.isfinite(value) else np.inf
 
 
-def has_constants(e: Expression) -> bool:
-    """Whether any constant leaf occurs."""
-    return bool(np.any(e.codes == CONSTANT))
+def polish(
+    e: Expression, X: NDArray, y: NDArray, weights: NDArray | None, bits: Callable[[Expression], float]
+) -> Expression:
+    """Constants made simple one at a time, the others fitted again, while the description gets shorter.
+
+    Parameters
+    ----------
+    e : Expression
+    X, y, weights : ndarray (n, d), (n,), (n,) or None
+    bits : callable
+        Description length of a formula, the measure that must fall.
+    """
+    best, cost = e, bits(e)
+    improved = True
+    while improved and 0 < len(best.constants) <= _MOST_CONSTANTS:
+        improved = False
+        for k in range(len(best.constants)):
+            for simple in _simple(float(best.constants[k])):
+                trial = _with_fixed(best, k, simple, X, y, weights)
+                value = bits(trial) if trial is not None else np.inf
+                if value < cost - 1e-6:
+                    best, cost, improved = trial, value, True
+                    break
+            if improved:
+                break
+    return best
+
+
+def _simple(value: float) -> list[float]:
+    """Simpler numbers near a fitted one, simplest first."""
+    options = [float(np.sign(value)), round(value), round(2 * value) / 2, snap(value, 1e-3, 12)]
+    options += [float(f"{value:.{digits}g}") for digits in (1, 2, 3, 4)]
+    close = [v for v in dict.fromkeys(options) if abs(v - value) <= 0.1 * abs(value) + 1e-12 and v != value]
+    return [*close, 0.0] if value != 0 else close
+
+
+def _with_fixed(
+    e: Expression, k: int, value: float, X: NDArray, y: NDArray, weights: NDArray | None
+) -> Expression | None:
+    """Formula with constant `k` held at a value and the other fitted constants adjusted."""
+    simple = [j == k or float(c) == round(float(c) * 2) / 2 for j, c in enumerate(e.constants)]
+    values = e.constants.copy()
+    values[k] = value
+    # Held constants become columns, so that the fit leaves them alone.
+    held = [j for j in range(len(values)) if simple[j]]
+    free = [j for j in range(len(values)) if not simple[j]]
+    fixed = _raw_constants(e, values)
+    if fixed is None or not free:
+        return e.with_constants(values)
+    d = len(e.names)
+    codes, seen = e.codes.astype(np.int64), 0
+    for at in np.flatnonzero(codes == CONSTANT):
+        if simple[seen]:
+            codes[at] = -(d + 1 + held.index(seen))
+        seen += 1
+    names = (*e.names, *(f"held{j}" for j in held))
+    program = Expression(codes, values[free], names)
+    if len(program.constants) != len(free):
+        return fixed
+    columns = np.concatenate([X.T, np.repeat(values[held][:, None], len(X), axis=1)])
+    fit = fit_constants([program], columns, y, max_iter=20, weights=weights)
+    if not np.isfinite(fit.loss[0]):
+        return None
+    values[free] = fit.constants
+    return e.with_constants(values)

@@ -17,9 +17,9 @@ from symnum.search import constants
 from symnum.search.approximate import ApproximateSearch
 from symnum.search.bank import UNARY_COST, Bank
 from symnum.search.budget import Budget
-from symnum.search.candidate import EXACT_LOSS, Candidate, HallOfFame
+from symnum.search.candidate import Candidate, HallOfFame
 from symnum.search.exact import ExactSearch, bank_rows
-from symnum.search.reduction import propose
+from symnum.search.reduction import propose, unpredictable
 from symnum.search.view import View, original
 
 TIERS = (20_000, 200_000, 1_000_000)
@@ -85,6 +85,7 @@ class _Run:
         self.weights = None if problem.weights is None else problem.weights[rows]
         self.view = original(problem.X[rows], problem.y[rows], problem.names)
         self.exact_at: float | None = None
+        self.polished: set[Expression] = set()
         self.pace: dict[int, float] = {}  # seconds a bank element, by number of variables
 
     @staticmethod
@@ -107,20 +108,50 @@ class _Run:
         if self._done():
             return
         views += yield from self._reduce()
-        for view in sorted(views, key=lambda v: len(v.names)):
+        views.sort(key=lambda v: len(v.names))
+        for view in views:
             if self._done():
                 return
             yield from self._inner(view, 400)
+        if self._noise_reached():
+            yield from self._noisy(views)
+        else:
+            yield from self._deep(views)
+
+    def _deep(self, views: list[View]) -> Iterator[Candidate]:
+        """Exact joins over larger banks, then more skeletons."""
         for size in TIERS[1:]:
-            for view in sorted(views, key=lambda v: len(v.names)):
+            for view in views:
                 if self._done():
                     return
                 yield from self._tier(view, size, "large bank")
-        for view in sorted(views, key=lambda v: len(v.names)):
+        for view in views:
             if self._done():
                 return
             yield from self._inner(view, 6_000)
         self.budget.stop("search space exhausted")
+
+    def _noisy(self, views: list[View]) -> Iterator[Candidate]:
+        """Exact joins find nothing in noise: readouts over a larger bank and more skeletons instead."""
+        for view in views:
+            if self._done():
+                return
+            yield from self._approximate(view, "readouts, larger bank", 3 * TIERS[0])
+        for view in views:
+            if self._done():
+                return
+            yield from self._inner(view, 3_000)
+        self.budget.stop("noise floor reached")
+
+    def _noise_reached(self) -> bool:
+        """Whether the residual of the best formula so far is beyond prediction."""
+        best = min(self.hall.best.values(), key=lambda c: c.bits)
+        if best.loss <= 1e-10 * self.hall.variance:
+            return False
+        X, y = self.problem_rows()
+        with np.errstate(all="ignore"):
+            residual = y - self._inner_form(best.expression).evaluate(X)
+        return bool(np.all(np.isfinite(residual))) and unpredictable(X, residual)
 
     def _done(self) -> bool:
         if self.exact_at is not None and self.budget.elapsed > self.exact_at:
@@ -178,9 +209,9 @@ class _Run:
         possible = int(self.budget.left() / pace)
         return size if possible >= size else possible if possible > 2 * TIERS[0] else 0
 
-    def _approximate(self, view: View, label: str) -> Iterator[Candidate]:
+    def _approximate(self, view: View, label: str, size: int = TIERS[0]) -> Iterator[Candidate]:
         before = self.budget.elapsed, self.budget.evaluations, len(self.hall.best)
-        size = min(TIERS[0], self.search.max_bank, self.budget.evals_left())
+        size = min(size, self.search.max_bank, self.budget.evals_left())
         if size < 10:
             return
         rows = bank_rows(view)
@@ -188,14 +219,18 @@ class _Run:
         bank.grow(size, self._late, self.workers)
         self.budget.charge(bank.generated)
         search = ApproximateSearch(view, bank, self.weights, size)
-        made: list[Expression] = []
-        yield from self._offer(label, view, _keep(search.everything(self._late), made))
+        yield from self._offer(label, view, search.everything(self._late))
         # Errors of T(y) are not errors of y: the best are fitted again on y itself.
         ranked = sorted({c.expression: c for c in self.hall.best.values()}.values(), key=lambda c: c.loss)[:24]
         again = constants.refit([c.expression for c in ranked], self.problem_rows()[0], self.problem_rows()[1], self.weights, self.search.n_jobs)
         base = original(*self.problem_rows(), self.problem.names)
         yield from self._offer(label + ", refined", base, again)
         self._enter(label, before)
+        yield from self._polish()
+
+    def _inner_form(self, e: Expression) -> Expression:
+        """Formula of the hall of fame over the columns that this search sees."""
+        return e.with_names(self.problem.names)
 
     def problem_rows(self) -> tuple[NDArray, NDArray]:
         """Fit rows of the original problem."""
@@ -209,6 +244,24 @@ class _Run:
         made = constants.search(view, bank, limit, self.rng, self._late, self.search.n_jobs, self.budget.charge)
         yield from self._offer("inner constants", view, made)
         self._enter("inner constants", before)
+        yield from self._polish()
+
+    def _polish(self, most: int = 6) -> Iterator[Candidate]:
+        """Simple numbers for the constants of the formulas with the shortest descriptions."""
+        X, y = self.problem_rows()
+        ranked = sorted(self.hall.best.values(), key=lambda c: c.bits)[:most]
+        base = original(X, y, self.problem.names)
+        for candidate in ranked:
+            if self._done():
+                return
+            if candidate.expression in self.polished or not len(candidate.expression.constants):
+                continue
+            self.polished.add(candidate.expression)
+            e = self._inner_form(candidate.expression)
+            made = constants.polish(e, X, y, self.weights, lambda f: self.hall.bits(f, X, y, self.weights))
+            if made is not e:
+                yield from self._offer("polish", base, [made])
+                self.polished.add(made)
 
     # ---------------------------------------------------------------- book-keeping
     def _late(self) -> bool:
@@ -224,7 +277,7 @@ class _Run:
             candidate = self.hall.add(full, label, self.budget.elapsed)
             if candidate is not None:
                 yield candidate
-                if self.exact_at is None and candidate.loss <= EXACT_LOSS * self.hall.variance:
+                if self.exact_at is None and self.hall.exact() is candidate:
                     # Look a little longer: another way may give the same function in a shorter form.
                     now = self.budget.elapsed
                     self.exact_at = now + min(2.0, 0.3 + 0.5 * now)
@@ -237,10 +290,3 @@ class _Run:
             Stage(label, self.budget.elapsed - before[0], self.budget.evaluations - before[1],
                   len(self.hall.best) - before[2], best)
         )  # fmt: skip
-
-
-def _keep(source: Iterable[Expression], into: list[Expression]) -> Iterator[Expression]:
-    for e in source:
-        into.append(e)
-        yield e
-

@@ -120,6 +120,29 @@ def propose(view: View, most: int = 3, tolerance: float = 1.3) -> list[Proposal]
     return found[:most]
 
 
+def unpredictable(X: NDArray[np.float64], residual: NDArray[np.float64]) -> bool:
+    """Whether no smooth function of X predicts held-out residuals: what is left looks like noise.
+
+    Needs 60 rows; with fewer the answer is False (not known to be noise).
+    """
+    order = np.random.default_rng(len(residual)).permutation(len(residual))[: TRAIN + HELD]
+    Z, r = X[order], residual[order]
+    spread = float(np.std(r))
+    if len(r) < 60 or spread == 0:
+        return False
+    # Heavy tails would hide structure in the middle.
+    r = np.clip(r, np.median(r) - 3 * spread, np.median(r) + 3 * spread)
+    inputs = [Z, np.log(Z)] if np.all(Z > 0) else [Z]
+    held = len(r) - min(TRAIN, 2 * len(r) // 3)
+    total = float(np.mean((r[-held:] - r[:-held].mean()) ** 2))
+    best = min(
+        float(np.mean(_residuals(z, (stretch, jitter), r[:, None])[:, 0] ** 2))
+        for z in inputs for stretch in (0.7, 1.5, 3.0) for jitter in (1e-6, 1e-2, 1.0)
+    )  # fmt: skip
+    # Of many smoothers the best gains a little by chance, more with fewer held-out rows.
+    return best > (1 - 1.5 / np.sqrt(held)) * total
+
+
 def _residuals(Z: NDArray, settings: tuple[float, float], targets: NDArray) -> NDArray:
     if Z.shape[1] == 0:
         cut = min(TRAIN, 2 * len(targets) // 3)
