@@ -18,6 +18,7 @@ _FUNCTIONS = {
     "atan": "atan", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "Abs": "abs", "sign": "sign",
     "Min": "min", "Max": "max",
 }  # fmt: skip
+_MAX_EXACT_EXPONENT = 64
 
 
 def number_to_sympy(value: float) -> sympy.Expr:
@@ -48,8 +49,24 @@ def to_sympy(expression: Expression) -> sympy.Expr:
             op = OPERATORS.by_code[code]
             args = stack[-op.arity :]
             del stack[-op.arity :]
-            stack.append(op.sympy(sympy, *args))
+            huge = op.name == "pow" and _is_huge(*args)
+            stack.append(_huge_power(*args) if huge else op.sympy(sympy, *args))
     return stack[0]
+
+
+def _is_huge(base: sympy.Expr, exponent: sympy.Expr) -> bool:
+    return bool(base.is_Number and exponent.is_Number and abs(exponent) > _MAX_EXACT_EXPONENT)
+
+
+def _huge_power(base: sympy.Expr, exponent: sympy.Expr) -> sympy.Expr:
+    """Power of constants in float64: sympy would write out all digits of 9**9**9."""
+    import sympy
+
+    try:
+        value = float(base) ** float(exponent)
+    except (OverflowError, ZeroDivisionError):
+        return sympy.oo
+    return sympy.Float(value) if isinstance(value, float) else sympy.nan
 
 
 def sympy_size(expression: Expression) -> int:

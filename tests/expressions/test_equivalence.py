@@ -159,6 +159,18 @@ def test_recovery_needs_a_short_form():
     assert not wrong["recovered"]
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("text", "recovered"), [("x + 9**9**9", False), ("x + 1/9**9**9", True), ("x + 0*9.5**9**9", False)]
+)
+def test_astronomic_constants_do_not_hang(text, recovered):
+    # Written out, 9**9**9 has 370 million digits.
+    found, truth = Expression.parse(text, NAMES), Expression.parse("x", NAMES)
+    result = is_recovery(found, truth, BOX)
+    assert result["same_function"] is recovered
+    assert compare(found, truth, BOX, symbolic_timeout=1).symbolic in ("unknown", "equal")
+
+
 def test_same_seed_same_verdict():
     first, second = (verdict("x*y + 1e-7*z", "x*y", seed=3) for _ in range(2))
     assert first == second
