@@ -12,7 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from symnum.exceptions import SymnumError
 from symnum.expressions.expression import Expression
+
+
+class NotApplicable(SymnumError):
+    """The method does not treat problems of this kind."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,13 @@ class Method(ABC):
 
     @abstractmethod
     def fit(self, training: Training) -> Any:
-        """Search; whatever it returns is handed to `answer`."""
+        """Search; whatever it returns is handed to `answer`.
+
+        Raises
+        ------
+        NotApplicable
+            When the method does not treat problems of this kind.
+        """
 
     @abstractmethod
     def answer(self, fitted: Any, training: Training) -> Answer:

@@ -38,7 +38,9 @@ class Operon(Method):
         """Why it cannot run here."""
         import importlib.util
 
-        return "" if importlib.util.find_spec("pyoperon") else "pyoperon is not installed (pip install pyoperon)"
+        return (
+            "" if importlib.util.find_spec("pyoperon") else "pyoperon is not installed (pip install pyoperon)"
+        )
 
     def fit(self, training: Training) -> Any:
         """Fit until the clock says stop; Operon counts whole seconds."""
@@ -80,7 +82,7 @@ class Operon(Method):
 
 
 def _noise_level(training: Training) -> float:
-    """Noise that the description length assumes: residual of a random forest, as SRBench's Operon entry has it."""
+    """Noise for the description length: residual of a random forest, as in SRBench's Operon entry."""
     from sklearn.ensemble import RandomForestRegressor
 
     rows = np.random.default_rng(training.seed).permutation(len(training.y))[:1000]
