@@ -44,6 +44,11 @@ class WorkerResult:
 class SympyWorker:
     """Runs tasks of `_sympy_worker` in one other process, one after the other.
 
+    Parameters
+    ----------
+    module : str
+        What the process runs: `_sympy_worker`, or a module that adds tasks to it.
+
     Notes
     -----
     The process speaks JSON lines over pipes; formulas travel as `Expression.to_dict`, never as pickles or as
@@ -52,7 +57,8 @@ class SympyWorker:
     end of its input, and by its own clock when a task overruns and nobody is left to kill it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, module: str = _MODULE) -> None:
+        self._module = module
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._answers: queue.Queue[dict[str, Any] | None] = queue.Queue()
@@ -96,7 +102,7 @@ class SympyWorker:
         # The address space is limited: BLAS must not reserve buffers for threads that are never used.
         env["OPENBLAS_NUM_THREADS"] = env["OMP_NUM_THREADS"] = env["MKL_NUM_THREADS"] = "1"
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", _MODULE],
+            [sys.executable, "-P", "-m", self._module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -113,7 +119,7 @@ class SympyWorker:
         except queue.Empty:
             ready = None
         if ready is None:
-            raise OSError(f"{sys.executable} -m {_MODULE} did not start")
+            raise OSError(f"{sys.executable} -m {self._module} did not start")
 
     def _kill(self) -> None:
         process, self._process = self._process, None
