@@ -266,7 +266,7 @@ _COLOUR_NAMES = {
 
 _CSS = """
 :root { color-scheme: light dark; --paper: #fff; --card: #f6f7f9; --ink: #20242a; --muted: #5f6773;
-  --grid: #d5d9e0; --blue: #0072b2; --orange: #d55e00; }
+  --grid: #d5d9e0; --blue: #0072b2; --orange: #b84f00; }
 @media (prefers-color-scheme: dark) { :root { --paper: #14171b; --card: #1d2127; --ink: #e6e8eb;
   --muted: #a2aab5; --grid: #3a414b; --blue: #56b4e9; --orange: #f0883e; } }
 * { box-sizing: border-box; }
