@@ -119,12 +119,13 @@ def prose_form(tree: Tree, coefficients: Collection[str] = (), powers: bool = Tr
 
 
 def readable(tree: Tree) -> Tree:
-    """Tree for people: negative terms are subtracted, repeated factors become powers."""
+    """Tree for people: negative terms are subtracted, equal factors become powers, factors 1 are left out."""
     if not isinstance(tree, tuple):
         return tree
     tree = (tree[0], *(readable(a) for a in tree[1:]))
     if tree[0] == "mul":
-        return _with_powers(factors(tree, powers=False))
+        parts = factors(tree, powers=False)
+        return _with_powers([p for p in parts if p != 1.0] or [1.0])
     if tree[0] in ("add", "sub"):
         opposite = "sub" if tree[0] == "add" else "add"
         positive = _negated(tree[2])

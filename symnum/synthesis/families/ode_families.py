@@ -127,7 +127,8 @@ _DEFINITIONS = (
         source="Lorenz, Predictability: a problem partly solved, 1996",
     ),
     # Two equal masses on rods of equal length; g/length enters three times, each rounded by itself. As in
-    # PROSE's code the last equation has u_3**2*cos(...) where mechanics has twice that: energy is not conserved.
+    # PROSE's code the last equation has u_3**2*cos(...) where mechanics has twice that, so that energy is not
+    # conserved.
     ODESystem(
         "double_pendulum",
         (
