@@ -7,7 +7,7 @@ and ``vtan`` give NaN beyond `TRIG_LIMIT`, where neighbouring floats are 0.1 apa
 the C library there.
 
 Reductions follow Cody and Waite with fused multiply-add, which makes the first step exact. Coefficients:
-FDLIBM (log, sin, cos, asin), Cephes (atan), own minimax fits (exp, pow).
+FDLIBM (log, tan, asin), Cephes (atan), own minimax fits (the rest).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from numba.core import types
 from numba.extending import intrinsic
 
-from symnum.expressions._lanes import Lanes, Mask, where
+from symnum.expressions._lanes import Bits, Lanes, Mask, where
 
 TRIG_LIMIT = 2.0**49
 """Largest argument of sin, cos and tan with accurate reduction."""
@@ -30,7 +30,7 @@ _MAGIC_BITS = 0x4338000000000000
 _LN2, _LN2_REST = 0.6931471805599453, 2.3190468138462996e-17
 _LN2_SHORT, _LN2_SHORT_REST = 6.93147180369123816490e-01, 1.90821492927058770002e-10  # 33 bits and the rest
 _PIO2 = (1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33)
-_PI, _PI_REST = math.pi, 2 * _PIO2[1]
+_PI = (math.pi, 1.2246467991473532e-16, -2.9947698097183397e-33)
 
 _EXP = (
     0.5, 0.16666666666666677, 0.0416666666666667, 0.008333333333321615, 0.0013888888888866845,
@@ -48,6 +48,10 @@ _ATANH = (
 _SIN = (
     8.33333333332248946124e-03, -1.98412698298579493134e-04, 2.75573137070700676789e-06,
     -2.50507602534068634195e-08, 1.58969099521155010221e-10,
+)  # fmt: skip
+_SIN_WIDE = (
+    -0.16666666666666666, 0.008333333333333194, -0.00019841269841209213, 2.7557319211136005e-06,
+    -2.5052106872682067e-08, 1.6058939699683463e-10, -7.642991323434604e-13, 2.72117317461139e-15,
 )  # fmt: skip
 _SIN_1 = -1.66666666666666324348e-01
 _COS = (
@@ -79,9 +83,10 @@ def _power_of_two(k: Lanes) -> Lanes:
 
 
 def _scale(a: Lanes, k: Lanes) -> Lanes:
-    """``a * 2**k`` for abs(k) <= 2046, rounded once where the result is subnormal."""
-    half = (k * 0.5).rint()
-    return a * _power_of_two(half) * _power_of_two(k - half)
+    """``a * 2**k`` for whole k from -1080 to 1023, rounded once where the result is subnormal."""
+    tiny = k < -1020.0
+    value = a * _power_of_two(where(tiny, k + 64.0, k))
+    return where(tiny, value * 2.0**-64, value)
 
 
 def _clamp(a: Lanes, low: float, high: float) -> Lanes:
@@ -92,7 +97,7 @@ def _clamp(a: Lanes, low: float, high: float) -> Lanes:
 
 def _reduced_expm1(a: Lanes) -> tuple[Lanes, Lanes]:
     """Whole k and expm1(r) where ``a = k ln 2 + r``, abs(r) <= ln(2) / 2."""
-    k = (a * (1.0 / _LN2)).rint()
+    k = a.fma(1.0 / _LN2, _MAGIC) - _MAGIC
     r = (-k).fma(_LN2, a)
     r = (-k).fma(_LN2_REST, r)
     return k, (r * r).fma(r.horner(_EXP), r)
@@ -100,14 +105,14 @@ def _reduced_expm1(a: Lanes) -> tuple[Lanes, Lanes]:
 
 def exp(a: Lanes) -> Lanes:
     """Exponential."""
-    k, e = _reduced_expm1(_clamp(a, -760.0, 720.0))
-    return _scale(e + 1.0, k)
+    k, e = _reduced_expm1(_clamp(a, -746.0, 710.0))
+    return _scale(e.fma(2.0, 2.0), k - 1.0)
 
 
 def _half_exp(a: Lanes) -> Lanes:
-    """``exp(a) / 2``, finite where sinh and cosh are."""
-    k, e = _reduced_expm1(_clamp(a, -760.0, 720.0))
-    return _scale(e + 1.0, k - 1.0)
+    """``exp(a) / 2`` for a >= 0, finite where sinh and cosh are."""
+    k, e = _reduced_expm1(_clamp(a, 0.0, 711.0))
+    return e.fma(4.0, 4.0) * _power_of_two(k - 3.0)
 
 
 def _expm1(a: Lanes) -> Lanes:
@@ -192,13 +197,13 @@ def power(a: Lanes, b: Lanes) -> Lanes:
     p = b * high
     rest = b.fma(high, -p) + b * low
     rest = where(abs(p) < 800.0, rest, 0.0)
-    p = _clamp(p, -800.0, 800.0)
-    k = (p * (1.0 / _LN2)).rint()
+    p = _clamp(p, -746.0, 710.0)
+    k = p.fma(1.0 / _LN2, _MAGIC) - _MAGIC
     r = (-k).fma(_LN2, p)
     rest = (-k).fma(_LN2_REST, rest)
     t = r + rest
     rest = rest - (t - r)
-    value = _scale(1.0 + (t + (t * t).fma(t.horner(_EXP), rest)), k)
+    value = _scale((t + (t * t).fma(t.horner(_EXP), rest)).fma(2.0, 2.0), k - 1.0)
     # Zero and infinite bases, then signs, then what is 1 whatever the other argument.
     up = where((b > 0.0) ^ (x > 1.0), 0.0, _INF)
     value = where((x == 0.0) | (x == _INF), where(b == b, up, b), value)
@@ -233,24 +238,28 @@ def _sine_cosine(a: Lanes) -> tuple[Lanes, Lanes, Any]:
     return sine, cosine, (k + _MAGIC).bits()
 
 
-def _trig(a: Lanes, name: str, turn: int) -> Lanes:
-    sine, cosine, quadrant = _sine_cosine(a)
-    quadrant = quadrant + turn
-    value = where((quadrant & 1).nonzero(), cosine, sine)
-    value = (value.bits() ^ ((quadrant & 2) << 62)).as_float()
-    if name == "sin":
-        value = where(a == 0.0, a, value)
+def _half_turns(a: Lanes, k: Lanes, sign: Bits, name: str) -> Lanes:
+    """Sine of ``a - k pi``, at most pi/2 in size, negated where the lowest bit of ``sign`` is set."""
+    r = a
+    for part in _PI:
+        r = (-k).fma(part, r)
+    z = r * r
+    value = (r * z).fma(z.horner(_SIN_WIDE), r)
+    value = (value.bits() ^ (sign << 63)).as_float()
+    value = value if name == "cos" else where(a == 0.0, a, value)
     return value.unless(abs(a) > TRIG_LIMIT, lambda: a.libm(name))
 
 
 def sin(a: Lanes) -> Lanes:
     """Sine."""
-    return _trig(a, "sin", 0)
+    t = a.fma(1.0 / math.pi, _MAGIC)
+    return _half_turns(a, t - _MAGIC, t.bits(), "sin")
 
 
 def cos(a: Lanes) -> Lanes:
     """Cosine."""
-    return _trig(a, "cos", 1)
+    t = a.fma(1.0 / math.pi, -0.5) + _MAGIC
+    return _half_turns(a, (t - _MAGIC) + 0.5, t.bits() + 1, "cos")
 
 
 def tan(a: Lanes) -> Lanes:
@@ -286,7 +295,7 @@ def acos(a: Lanes) -> Lanes:
     near, s, rest, tail = _asin_parts(a)
     inner = _PIO2[0] - ((s + tail).copysign(a) - _PIO2[1])
     right = 2.0 * (s + (tail + rest))
-    left = _PI - (2.0 * s - (_PI_REST - 2.0 * (tail + rest)))
+    left = _PI[0] - (2.0 * s - (_PI[1] - 2.0 * (tail + rest)))
     return where(near, inner, where(a > 0.0, right, left))
 
 

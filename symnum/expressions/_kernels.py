@@ -1,19 +1,21 @@
-"""Compiled form of the operator table and the interpreter of one program.
+"""Compiled form of the operator table and the interpreter of programs.
 
 Written by ``python -m symnum.expressions.codegen``; do not edit.
 """
 
 from __future__ import annotations
 
-from numba import cfunc, types
+import numpy as np
+from numba import cfunc, njit, types
 
 from symnum.expressions import _fastmath as f
-from symnum.expressions._dispatch import make_apply, make_multiply, make_partial
+from symnum.expressions._dispatch import broadcast, make_apply, make_multiply, make_partial
 from symnum.expressions._lanes import WIDTH, where
 
 # numba's cache on disk looks at this file alone; the digest changes it when the code below it changes.
-DIGEST = "e39eb2d04a30be7a"
+DIGEST = "7ee71f4c740fd03a"
 
+ARITY = np.array([0, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1])
 TABLE = {
     1: (  # add
         lambda a, b, r: a + b,
@@ -134,15 +136,13 @@ partial_b = make_partial(TABLE, 1)
 multiply = make_multiply()
 
 
-_INT = types.int64
-RUN = _INT(
-    types.int16[::1], _INT, _INT, types.float64[::1], _INT, types.float64[:, ::1], _INT, _INT, _INT, _INT,
-    types.int64[::1], types.int64[::1],
-)  # fmt: skip
+_INT, _INTS = types.int64, types.int64[::1]
+_CODES, _FLOATS, _ROWS = types.int16[::1], types.float64[::1], types.float64[:, ::1]
+RUN = _INT(_CODES, _INT, _INT, _FLOATS, _INT, _ROWS, _INT, _INT, _INT, _INT, _INTS)
+VALUES = types.void(_CODES, _INTS, _FLOATS, _INTS, _INT, _INT, _ROWS, _INT, _INT, _INT, _ROWS)
 
 
-@cfunc(RUN, error_model="numpy", cache=True)
-def run(codes, lo, hi, constants, k0, w, columns, levels, derive, n, arity, stack):
+def _run(codes, lo, hi, constants, k0, w, columns, levels, derive, n, stack):
     """Row of the workspace that holds one program's values on a block of rows.
 
     The workspace ``w`` holds ``2 * levels`` rows for results (two per stack level, so that derivatives see
@@ -165,24 +165,23 @@ def run(codes, lo, hi, constants, k0, w, columns, levels, derive, n, arity, stac
             else:
                 row = 2 * levels + sp
                 stack[sp] = ~row
-                for j in range(WIDTH):
-                    w[row, j] = constants[k0 + k]
+                broadcast(w, row, constants[k0 + k])
                 if derive:
                     for j in range(n):
                         w[grads + k, j] = 1.0
                 k += 1
             sp += 1
             continue
-        sp -= arity[c]
+        sp -= ARITY[c]
         a = stack[sp]
-        b = stack[sp + arity[c] - 1]
+        b = stack[sp + ARITY[c] - 1]
         r = sp
         if derive and a == sp:
             r += levels
         apply(w, c, r, a, b, n)
         if derive:
             left = stack[levels + sp]
-            right = stack[levels + sp + 1] if arity[c] == 2 else k
+            right = stack[levels + sp + 1] if ARITY[c] == 2 else k
             if right > left and partial_a(w, c, scratch, a, b, r, n):
                 for m in range(left, right):
                     multiply(w, grads + m, scratch, n)
@@ -196,3 +195,29 @@ def run(codes, lo, hi, constants, k0, w, columns, levels, derive, n, arity, stac
             w[0, j] = constants[k0]
         return 0
     return stack[0]
+
+
+run = cfunc(RUN, error_model="numpy", cache=True)(_run)
+_run_inside = njit(error_model="numpy", nogil=True)(_run)
+
+
+@njit(VALUES, error_model="numpy", nogil=True, cache=True)
+def values(codes, offsets, constants, const_offsets, first, last, w, levels, base, d, out):
+    """Values of programs ``first`` to ``last``, into rows of ``out`` (m, n).
+
+    The ``d`` columns of X stand in the workspace from row ``base`` on, block by block.
+    """
+    n, block = out.shape[1], w.shape[1]
+    stack = np.empty(2 * levels, np.int64)
+    for p in range(first, last):
+        at = base
+        for start in range(0, n, block):
+            size = min(block, n - start)
+            rows = (size + WIDTH - 1) // WIDTH * WIDTH
+            r = _run_inside(
+                codes, offsets[p], offsets[p + 1], constants, const_offsets[p], w, at, levels, 0, rows, stack
+            )
+            at += d
+            place = np.uint64(start)  # unsigned, so that no index may count from the end
+            for j in range(np.uint64(size)):
+                out[p, place + j] = w[r, j]

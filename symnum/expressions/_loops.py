@@ -1,8 +1,9 @@
-"""Compiled loops over many programs: values, and least squares by Levenberg and Marquardt.
+"""Compiled least squares for many programs, after Levenberg and Marquardt.
 
-Both call `symnum.expressions._kernels.run`, passed as their first argument so that it is compiled once; the
-layout of the workspace ``w`` is explained there. The columns of X stand in it from row ``base`` on, block by
-block.
+Values and derivatives come from `symnum.expressions._kernels.run`, passed as the first argument so that
+it is compiled once; the layout of the workspace ``w`` is explained there. The data stands in it from
+row ``base`` on: for each block of rows the ``d`` columns of X, the target and the weights (0 in the
+padding of the last block).
 """
 
 from __future__ import annotations
@@ -13,44 +14,9 @@ from numba import njit, types
 from symnum.expressions._kernels import RUN
 from symnum.expressions._lanes import WIDTH
 
-_RUN = types.FunctionType(RUN)
-_I, _F, _M = types.int64[::1], types.float64[::1], types.float64[:, ::1]
-_PROGRAMS = (_RUN, types.int16[::1], _I, _F, _I, types.int64, types.int64)
-
-
-@njit(nogil=True, error_model="numpy")
-def _load(X, w, base):
-    """Copy the columns of X (d, n) into the workspace; padding repeats the last row of X."""
-    d, n = X.shape
-    block = w.shape[1]
-    for start in range(0, n, block):
-        at = base + (start // block) * d
-        for v in range(d):
-            for j in range(block):
-                w[at + v, j] = X[v, min(start + j, n - 1)]
-
-
-@njit(
-    types.void(*_PROGRAMS, _M, _M, types.int64, types.int64, _I, _M),
-    nogil=True,
-    error_model="numpy",
-    cache=True,
-)
-def values(run, codes, offsets, constants, const_offsets, first, last, X, w, levels, base, arity, out):
-    """Values of programs ``first`` to ``last`` on the columns X (d, n), into rows of ``out`` (m, n)."""
-    d, n = X.shape
-    block = w.shape[1]
-    stack = np.empty(2 * levels, np.int64)
-    _load(X, w, base)
-    for p in range(first, last):
-        k = const_offsets[p]
-        for start in range(0, n, block):
-            size = min(block, n - start)
-            rows = (size + WIDTH - 1) // WIDTH * WIDTH
-            at = base + (start // block) * d
-            r = run(codes, offsets[p], offsets[p + 1], constants, k, w, at, levels, 0, rows, arity, stack)
-            for j in range(size):
-                out[p, start + j] = w[r, j]
+_N, _I, _F, _M = types.int64, types.int64[::1], types.float64[::1], types.float64[:, ::1]
+_PROGRAMS = (types.FunctionType(RUN), types.int16[::1], _I, _F, _I, _N, _N)
+_WORKSPACE = (_M, _N, _N, _N, _I)
 
 
 @njit(nogil=True, error_model="numpy", fastmath={"reassoc"})
@@ -63,57 +29,29 @@ def _dot(w, a, b, size):
 
 
 @njit(nogil=True, error_model="numpy")
-def _normal_equations(
-    run, codes, lo, hi, theta, w, levels, base, d, y, weights, arity, stack, A, g, value, jacobian
-):  # fmt: skip
-    """Weighted sum of squared errors; ``g`` becomes J'We and the lower half of ``A`` J'WJ.
+def _normal_equations(w, grads, target, k, rows, values, A, g):
+    """Add one block to the lower half of ``A`` = J'WJ and to ``g`` = J'We; the result is the loss e'We.
 
-    A constant by which there is no finite derivative gets zeros: it is held still. Values and derivatives
-    themselves go to ``value`` (n,) and ``jacobian`` (k, n) unless these are empty.
+    Errors and weighted rows use the two scratch rows before ``grads``.
     """
-    n, block, k = y.size, w.shape[1], theta.size
+    error, weighted, weights = grads - 1, grads - 2, target + 1
+    for j in range(rows):
+        w[error, j] = w[values, j] - w[target, j]
+        w[weighted, j] = w[error, j] * w[weights, j]
+    loss = _dot(w, error, weighted, rows)
     for p in range(k):
-        g[p] = 0.0
-        for q in range(k):
-            A[p, q] = 0.0
-    loss = 0.0
-    weighted = 3 * levels
-    error = weighted + 1
-    grads = error + 1
-    for start in range(0, n, block):
-        size = min(block, n - start)
-        rows = (size + WIDTH - 1) // WIDTH * WIDTH
-        at = base + (start // block) * d
-        r = run(codes, lo, hi, theta, 0, w, at, levels, 1, rows, arity, stack)
-        if value.size:
-            for j in range(size):
-                value[start + j] = w[r, j]
-            for p in range(k):
-                for j in range(size):
-                    jacobian[p, start + j] = w[grads + p, j]
-        for j in range(size):
-            w[error, j] = w[r, j] - y[start + j]
-            w[weighted, j] = w[error, j] * weights[start + j]
-        loss += _dot(w, error, weighted, size)
-        for p in range(k):
-            g[p] += _dot(w, grads + p, weighted, size)
-        for p in range(k):
-            for j in range(size):
-                w[weighted, j] = w[grads + p, j] * weights[start + j]
-            for q in range(p + 1):
-                A[p, q] += _dot(w, grads + q, weighted, size)
+        g[p] += _dot(w, grads + p, weighted, rows)
     for p in range(k):
-        if not (np.isfinite(A[p, p]) and np.isfinite(g[p])):
-            g[p] = 0.0
-            for q in range(k):
-                A[max(p, q), min(p, q)] = 0.0
+        for j in range(rows):
+            w[weighted, j] = w[grads + p, j] * w[weights, j]
+        for q in range(p + 1):
+            A[p, q] += _dot(w, grads + q, weighted, rows)
     return loss
 
 
 @njit(nogil=True, error_model="numpy")
-def _damped_step(A, g, damping, L, step):
+def _damped_step(A, g, k, damping, L, step):
     """Solve ``(A + damping diag A) step = -g`` by Cholesky; False when not positive definite."""
-    k = g.size
     for p in range(k):
         for q in range(p + 1):
             s = A[p, q]
@@ -140,40 +78,28 @@ def _damped_step(A, g, damping, L, step):
     return True
 
 
-@njit(nogil=True, error_model="numpy")
-def _tiny(step, theta):
-    """Whether a step changes the constants by no more than rounding."""
-    moved = 0
-    for p in range(step.size):
-        moved += not abs(step[p]) <= 1e-14 * abs(theta[p])
-    return moved == 0
-
-
 @njit(
-    types.void(*_PROGRAMS, _M, _F, _F, _M, types.int64, _M, types.int64, types.int64, _I, _F, _F, _I, _F, _M),
+    types.void(*_PROGRAMS, *_WORKSPACE, _N, _M, _N, _M, _M, _M, _M, _F, _F, _I, _F, _M),
     nogil=True,
     error_model="numpy",
     cache=True,
 )
 def least_squares(
-    run, codes, offsets, constants, const_offsets, first, last,
-    X, y, weights, starts, max_iter, w, levels, base, arity, best, loss, evaluations, value, jacobian,
+    run, codes, offsets, constants, const_offsets, first, last, w, levels, base, d, stack,
+    n, starts, max_iter, A, trial_A, L, vectors, best, loss, evaluations, value, jacobian,
 ):  # fmt: skip
     """Levenberg-Marquardt for programs ``first`` to ``last`` from every row of ``starts`` (s, all constants).
 
-    ``best``, ``loss`` (sum of squares) and ``evaluations`` are results; for `value` and `jacobian` see
-    `_normal_equations`.
+    Results are ``best``, ``loss`` (sum of squares), ``evaluations`` and, unless empty, the last ``value``
+    (n,) and ``jacobian`` (k, n). ``stack``, ``A``, ``trial_A``, ``L`` (k, k) and ``vectors`` (5, k) are
+    scratch.
     """
-    d = X.shape[0]
-    stack = np.empty(2 * levels, np.int64)
-    _load(X, w, base)
+    block = w.shape[1]
+    grads = 3 * levels + 2
+    g, trial_g, step, theta, trial = vectors[0], vectors[1], vectors[2], vectors[3], vectors[4]
     for p in range(first, last):
-        lo, hi = offsets[p], offsets[p + 1]
         k0 = const_offsets[p]
         k = const_offsets[p + 1] - k0
-        A, trial_A, L = np.empty((k, k)), np.empty((k, k)), np.empty((k, k))
-        g, trial_g, step = np.empty(k), np.empty(k), np.empty(k)
-        theta, trial = np.empty(k), np.empty(k)
         loss[p] = np.inf
         for s in range(starts.shape[0]):
             now = np.inf
@@ -181,27 +107,49 @@ def least_squares(
             # The first turn measures the start; every other one tries a step.
             for turn in range(max_iter + 1):
                 if turn:
-                    while damping <= 1e12 and not _damped_step(A, g, damping, L, step):
+                    while damping <= 1e12 and not _damped_step(A, g, k, damping, L, step):
                         damping *= 10.0
                     if damping > 1e12:
                         break
+                moved = False
                 for c in range(k):
                     trial[c] = theta[c] + step[c] if turn else starts[s, k0 + c]
-                after = _normal_equations(
-                    run, codes, lo, hi, trial, w, levels, base, d, y, weights, arity, stack, trial_A, trial_g,
-                    value, jacobian,
-                )  # fmt: skip
+                    moved |= not abs(step[c]) <= 1e-14 * abs(theta[c])
+                    trial_g[c] = 0.0
+                    for e in range(k):
+                        trial_A[c, e] = 0.0
+                after = 0.0
+                at = base
+                for start in range(0, n, block):
+                    size = min(block, n - start)
+                    rows = (size + WIDTH - 1) // WIDTH * WIDTH
+                    r = run(codes, offsets[p], offsets[p + 1], trial, 0, w, at, levels, 1, rows, stack)
+                    for j in range(min(size, value.size)):
+                        value[start + j] = w[r, j]
+                        for c in range(k):
+                            jacobian[c, start + j] = w[grads + c, j]
+                    after += _normal_equations(w, grads, at + d, k, rows, r, trial_A, trial_g)
+                    at += d + 2
                 evaluations[p] += 1
                 if after < now:
                     settled = k == 0 or after == 0.0 or (turn > 0 and now - after <= 1e-12 * now)
                     now = after
-                    theta, trial = trial, theta
-                    A, trial_A, g, trial_g = trial_A, A, trial_g, g
+                    for c in range(k):
+                        # A constant by which there is no finite derivative is held still.
+                        held = not (np.isfinite(trial_A[c, c]) and np.isfinite(trial_g[c]))
+                        for e in range(k):
+                            if held:
+                                trial_A[max(c, e), min(c, e)] = 0.0
+                        theta[c] = trial[c]
+                        g[c] = 0.0 if held else trial_g[c]
+                    for c in range(k):
+                        for e in range(k):
+                            A[c, e] = trial_A[c, e]
                     if settled:
                         break
                     if turn:
                         damping = max(0.1 * damping, 1e-12)
-                elif turn == 0 or _tiny(step, theta):
+                elif turn == 0 or not moved:
                     break
                 else:
                     damping *= 10.0

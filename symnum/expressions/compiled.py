@@ -16,16 +16,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from symnum.exceptions import InvalidInput
-from symnum.expressions import _loops
-from symnum.expressions._kernels import run
+from symnum.expressions._kernels import ARITY, run, values
+from symnum.expressions._loops import least_squares
 from symnum.expressions.expression import Expression
-from symnum.expressions.operators import OPERATORS
 
 BLOCK = 128
 """Rows evaluated at once: the rows in use of a workspace of such blocks stay in a 32 KiB cache."""
 Float = NDArray[np.float64]
-_ARITY = np.zeros(max(OPERATORS.by_code) + 1, dtype=np.int64)
-_ARITY[list(OPERATORS.by_code)] = [op.arity for op in OPERATORS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,8 +129,7 @@ def evaluate_batch(expressions: Packed | Iterable[Expression], X: ArrayLike, n_j
     out = np.empty((len(packed), columns.shape[1]))
 
     def work(first: int, last: int) -> None:
-        w, levels, base = _workspace(packed, columns, 0)
-        _loops.values(run, *_arrays(packed), first, last, columns, w, levels, base, _ARITY, out)
+        values(*_arrays(packed), first, last, *_workspace(packed, columns, 0), len(columns), out)
 
     _in_threads(work, packed, n_jobs)
     return out
@@ -161,11 +157,12 @@ def evaluate_with_jacobian(codes: ArrayLike, constants: ArrayLike, X: ArrayLike)
     packed = Packed(np.asarray(codes), np.array([0, np.size(codes)]), np.asarray(constants), np.array([0, k]))
     columns = _columns(X, packed)
     n = columns.shape[1]
-    values, jacobian = np.empty(n), np.empty((k, n))
+    value, jacobian = np.empty(n), np.empty((k, n))
     fit = ConstantsFit(np.empty(k), np.empty(1), np.zeros(1, np.int64))
     start = packed.constants.reshape(1, -1)
-    _least_squares(packed, columns, (0, 1), np.zeros(n), np.ones(n), start, 0, fit, values, jacobian)
-    return values, jacobian
+    data = np.concatenate([columns, np.zeros((1, n)), np.ones((1, n))])
+    _least_squares(packed, data, (0, 1), start, 0, fit, value, jacobian)
+    return value, jacobian
 
 
 def fit_constants(
@@ -223,35 +220,40 @@ def fit_constants(
     if first.ndim != 2 or first.shape[1] != packed.constants.size or not len(first):
         raise InvalidInput(f"starts must have shape (s, {packed.constants.size}), got {first.shape}")
     first = np.require(first, np.float64, ["C", "W"])
+    data = np.concatenate([columns, [target], [weight]])
     fit = ConstantsFit(first[0].copy(), np.empty(len(packed)), np.zeros(len(packed), np.int64))
 
     def work(begin: int, end: int) -> None:
-        _least_squares(packed, columns, (begin, end), target, weight, first, max_iter, fit)
+        _least_squares(packed, data, (begin, end), first, max_iter, fit)
 
     _in_threads(work, packed, n_jobs)
     return fit._replace(loss=fit.loss / weight.sum())
 
 
 # ------------------------------------------------------------------------------------------- helpers
+_NONE, _NO_ROWS = np.empty(0), np.empty((0, 0))
+
+
 def _least_squares(
     packed: Packed,
-    columns: Float,
+    data: Float,
     span: tuple[int, int],
-    y: Float,
-    weights: Float,
     starts: Float,
     max_iter: int,
     fit: ConstantsFit,
-    value: Float | None = None,
-    jacobian: Float | None = None,
+    value: Float = _NONE,
+    jacobian: Float = _NO_ROWS,
 ) -> None:
+    """Compiled fit of a range of programs; ``data`` (d + 2, n) ends with target and weights."""
     most = int(np.diff(packed.const_offsets).max(initial=0))
-    w, levels, base = _workspace(packed, columns, most)
-    value = np.empty(0) if value is None else value
-    jacobian = np.empty((0, 0)) if jacobian is None else jacobian
-    _loops.least_squares(
-        run, *_arrays(packed), *span, columns, y, weights, starts, max_iter, w, levels, base, _ARITY, *fit,
-        value, jacobian,
+    w, levels, base = _workspace(packed, data, most)
+    # The padding of the last block must not count.
+    w[-1, (data.shape[1] - 1) % BLOCK + 1 :] = 0.0
+    matrices = [np.empty((most, most)) for _ in range(3)]
+    least_squares(
+        run, *_arrays(packed), *span, w, levels, base, len(data) - 2, np.empty(2 * levels, np.int64),
+        data.shape[1], starts, max_iter, matrices[0], matrices[1], matrices[2],
+        np.empty((5, most)), *fit, value, jacobian,
     )  # fmt: skip
 
 
@@ -278,16 +280,24 @@ def _columns(X: ArrayLike, packed: Packed) -> Float:
     return columns
 
 
-def _workspace(packed: Packed, columns: Float, constants: int) -> tuple[Float, int, int]:
-    """Workspace aligned to cache lines, its stack levels and its first row of columns."""
-    d, n = columns.shape
+def _workspace(packed: Packed, data: Float, constants: int) -> tuple[Float, int, int]:
+    """Workspace with the data in place, its stack levels and its first row of data."""
+    d, n = data.shape
     longest = int(np.diff(packed.offsets).max(initial=1))
     levels = (longest + 1) // 2 + 1  # a program of this length never stacks more
     base = 3 * levels + 2 + constants
-    size = (base + d * -(-n // BLOCK)) * BLOCK
+    blocks = -(-n // BLOCK)
+    size = (base + d * blocks) * BLOCK
     raw = np.empty(size + 8)
-    skip = (-raw.ctypes.data % 64) // 8
-    return raw[skip : skip + size].reshape(-1, BLOCK), levels, base
+    skip = (-raw.ctypes.data % 64) // 8  # rows begin on cache lines
+    w = raw[skip : skip + size].reshape(-1, BLOCK)
+    padded = w[base:].reshape(blocks, d, BLOCK)
+    whole = n // BLOCK * BLOCK
+    padded[: n // BLOCK] = data[:, :whole].reshape(d, -1, BLOCK).swapaxes(0, 1)
+    if whole < n:
+        padded[-1, :, : n - whole] = data[:, whole:]
+        padded[-1, :, n - whole :] = data[:, -1:]
+    return w, levels, base
 
 
 def _check(packed: Packed) -> None:
@@ -305,10 +315,10 @@ def _check(packed: Packed) -> None:
             or np.any(np.diff(array) < 0)
         ):
             raise InvalidInput(f"{name} must rise from 0 to {total}, got {array}")
-    if codes.size and codes.max() >= _ARITY.size:
+    if codes.size and codes.max() >= ARITY.size:
         raise InvalidInput(f"unknown operator code {codes.max()}")
     # Stack depth after every code; each program must stay above 0 and end with 1.
-    gain = np.where(codes > 0, 1 - _ARITY[np.maximum(codes, 0)], 1)
+    gain = np.where(codes > 0, 1 - ARITY[np.maximum(codes, 0)], 1)
     depth = np.concatenate([[0], np.cumsum(gain)])
     size = np.diff(offsets)
     inside = depth[1:] - np.repeat(depth[offsets[:-1]], size)
