@@ -180,13 +180,17 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             reason = "interrupted"
             if not hall.best:
                 raise
-            warnings.warn("the search was interrupted; what was found so far is kept", UserWarning, stacklevel=3)
+            warnings.warn(
+                "the search was interrupted; what was found so far is kept", UserWarning, stacklevel=3
+            )
         finally:
             # Whatever ends the search (an alarm, an error in a callback), what was found is readable.
             if hall.best:
                 self._finish(problem, hall, ledger, reason or budget.reason or "finished")
         if not hall.best:
-            raise BudgetExhausted("the budget ended before any formula was judged; allow more max_time or max_evals")
+            raise BudgetExhausted(
+                "the budget ended before any formula was judged; allow more max_time or max_evals"
+            )
 
     def _tell(self, candidate: Candidate, hall: HallOfFame, budget: Budget) -> bool:
         front = hall.front()
@@ -226,7 +230,9 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
     # ---------------------------------------------------------------- checks
     def _check_parameters(self) -> None:
         if self.model_selection not in RULES:
-            raise InvalidInput(f"model_selection={self.model_selection!r} is unknown; choose one of {', '.join(RULES)}")
+            raise InvalidInput(
+                f"model_selection={self.model_selection!r} is unknown; choose one of {', '.join(RULES)}"
+            )
         for name in ("max_time", "max_evals"):
             value = getattr(self, name)
             if value is not None and (not np.isscalar(value) or not value > 0):
@@ -308,7 +314,12 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             rf"${e.latex(digits)}$ & {row.complexity} & {row.loss:.3g} & {row.r2:.5f} \\"
             for e, row in zip(self.expressions_, self.equations_.itertuples(), strict=True)
         ]
-        head = [r"\begin{tabular}{lrrr}", r"\toprule", r"Equation & Complexity & Loss & $R^2$ \\", r"\midrule"]
+        head = [
+            r"\begin{tabular}{lrrr}",
+            r"\toprule",
+            r"Equation & Complexity & Loss & $R^2$ \\",
+            r"\midrule",
+        ]
         return "\n".join([*head, *rows, r"\bottomrule", r"\end{tabular}"])
 
     # ---------------------------------------------------------------- storing
@@ -340,9 +351,13 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         try:
             data = json.loads(Path(path).read_text(encoding="utf-8"))
             if not isinstance(data, dict) or data.get("format") != _FORMAT:
-                raise InvalidInput(f"{path} is no symnum model; expected a file written by SymbolicRegressor.save")
+                raise InvalidInput(
+                    f"{path} is no symnum model; expected a file written by SymbolicRegressor.save"
+                )
             if data["version"] != _VERSION:
-                raise InvalidInput(f"{path} has model version {data['version']}, this symnum reads {_VERSION}")
+                raise InvalidInput(
+                    f"{path} has model version {data['version']}, this symnum reads {_VERSION}"
+                )
             model = cls(**data["params"])
             model.expressions_ = [Expression.from_dict(e) for e in data["expressions"]]
             model.equations_ = pd.DataFrame(data["equations"])
@@ -384,4 +399,6 @@ def _generator(random_state: Any) -> np.random.Generator:
     try:
         return np.random.default_rng(random_state)
     except (TypeError, ValueError) as error:
-        raise InvalidInput(f"random_state must be an int, a Generator or None, got {random_state!r}") from error
+        raise InvalidInput(
+            f"random_state must be an int, a Generator or None, got {random_state!r}"
+        ) from error

@@ -220,6 +220,12 @@ class Bank:
         return Expression(codes, np.ones(count), self.names)
 
 
+def quietly(job: Callable[[], Any]) -> Any:
+    """Result of a job; undefined values in trial formulas are expected and not worth a warning."""
+    with np.errstate(all="ignore"):
+        return job()
+
+
 def in_order(jobs: Iterator[Callable[[], Any]], workers: ThreadPoolExecutor | None, ahead: int = 3) -> Iterator[Any]:
     """Results of the jobs in their order, a few computed ahead of the reader."""
     if workers is None:
@@ -229,7 +235,7 @@ def in_order(jobs: Iterator[Callable[[], Any]], workers: ThreadPoolExecutor | No
     pending: deque[Future] = deque()
     try:
         for job in jobs:
-            pending.append(workers.submit(job))
+            pending.append(workers.submit(quietly, job))
             if len(pending) > ahead:
                 yield pending.popleft().result()
         while pending:

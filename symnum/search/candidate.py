@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 from symnum.exceptions import SymnumError
 from symnum.expressions.canonical import canonical
 from symnum.expressions.expression import Expression
-from symnum.expressions.operators import OPERATORS
 from symnum.problem import Problem
 from symnum.search.mdl import description_length
+from symnum.search.signs import with_signs_of
 
 EXACT_LOSS = 1e-12
 """1 - R2 below which a formula counts as exact on noise-free data."""
 _CHUNK = 200_000
-_ABS = OPERATORS["abs"].code
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ class HallOfFame:
         """Judge a formula; the candidate is returned when it is the best of its complexity."""
         try:
             expression = canonical(expression.with_names(self.names))
-            expression = self._without_needless_abs(expression)
+            expression = with_signs_of(expression, self.problem.X[:2_000])
         except SymnumError:
             return None
         if expression in self.tried or expression.complexity > self.max_complexity:
@@ -124,30 +123,6 @@ class HallOfFame:
         candidate = Candidate(expression, expression.complexity, loss, r2, bits, stage, seconds)
         self.best[candidate.complexity] = candidate
         return candidate
-
-    def _without_needless_abs(self, e: Expression) -> Expression:
-        """The same values on the data without ``abs`` around what never changes sign there."""
-        if _ABS not in e.codes:
-            return e
-        X = self.problem.X[:2_000]
-        stack: list[Expression] = []
-        for code, value in e.walk():
-            if value is not None:
-                stack.append(Expression.constant(value, e.names))
-            elif code < 0:
-                stack.append(Expression.variable(-code - 1, e.names))
-            elif code == _ABS:
-                with np.errstate(all="ignore"):
-                    inner = stack[-1].evaluate(X)
-                if np.all(inner >= 0):
-                    continue
-                stack[-1] = -stack[-1] if np.all(inner <= 0) else Expression.apply("abs", stack[-1])
-            else:
-                op = OPERATORS.by_code[code]
-                args = stack[-op.arity :]
-                del stack[-op.arity :]
-                stack.append(Expression.apply(op, *args))
-        return canonical(stack[0])
 
     def front(self) -> list[Candidate]:
         """Pareto front: each entry is better than all shorter ones."""

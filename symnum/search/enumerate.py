@@ -12,10 +12,11 @@ from threadpoolctl import threadpool_limits
 
 from symnum.exceptions import SymnumError
 from symnum.expressions.expression import Expression
+from symnum.expressions.simplify import simplify
 from symnum.problem import Problem
 from symnum.search import constants
 from symnum.search.approximate import ApproximateSearch
-from symnum.search.bank import UNARY_COST, Bank
+from symnum.search.bank import UNARY_COST, Bank, quietly
 from symnum.search.budget import Budget
 from symnum.search.candidate import Candidate, HallOfFame
 from symnum.search.exact import ExactSearch, bank_rows
@@ -69,6 +70,7 @@ class EnumerativeSearch:
         with threadpool_limits(1), ThreadPoolExecutor(max(1, self.n_jobs)) as pool:
             run = _Run(self, problem, budget, rng, hall, ledger, pool if self.n_jobs > 1 else None)
             yield from run.go()
+            yield from run.finish()
 
 
 class _Run:
@@ -84,7 +86,7 @@ class _Run:
         rows = self._fit_rows(problem)
         self.weights = None if problem.weights is None else problem.weights[rows]
         self.view = original(problem.X[rows], problem.y[rows], problem.names)
-        self.exact_at: float | None = None
+        self.lap_ends: float | None = None
         self.polished: set[Expression] = set()
         self.pace: dict[int, float] = {}  # seconds a bank element, by number of variables
 
@@ -99,7 +101,8 @@ class _Run:
     # ---------------------------------------------------------------- schedule
     def go(self) -> Iterator[Candidate]:
         yield from self._offer("constant", self.view, self._constant())
-        if np.ptp(self.view.y) == 0:
+        if np.ptp(self.view.y) == 0 or not np.any(np.ptp(self.view.X, axis=0) > 0):
+            self.budget.stop("target or features are constant")
             return
         views = [self.view]
         yield from self._tier(self.view, TIERS[0], "small bank")
@@ -117,6 +120,21 @@ class _Run:
             yield from self._noisy(views)
         else:
             yield from self._deep(views)
+
+    def finish(self) -> Iterator[Candidate]:
+        """Shorten the best formula by algebra, and state why the search ended."""
+        if self.lap_ends is not None and self.hall.exact() is not None:
+            self.budget.reason = "exact formula found"
+        best = min(self.hall.best.values(), key=lambda c: c.bits, default=None)
+        # Sympy works against the clock: without a time limit it would make results depend on the machine.
+        limit = min(2.0, self.budget.left() / 2) if self.budget.max_time is not None else 0.0
+        if best is None or best.complexity < 9 or limit < 0.5:
+            return
+        before = self.budget.elapsed, self.budget.evaluations, len(self.hall.best)
+        candidate = self.hall.add(simplify(best.expression, limit), "simplify", self.budget.elapsed)
+        if candidate is not None:
+            yield candidate
+        self._enter("simplify", before)
 
     def _deep(self, views: list[View]) -> Iterator[Candidate]:
         """Exact joins over larger banks, then more skeletons."""
@@ -154,8 +172,9 @@ class _Run:
         return bool(np.all(np.isfinite(residual))) and unpredictable(X, residual)
 
     def _done(self) -> bool:
-        if self.exact_at is not None and self.budget.elapsed > self.exact_at:
-            self.budget.stop("exact formula found")
+        """Whether no further stage begins."""
+        if self.lap_ends is not None and (self.budget.max_time is None or self._late()):
+            self.budget.reason = "exact formula found"
         return self.budget.expired()
 
     def _constant(self) -> Iterable[Expression]:
@@ -170,7 +189,8 @@ class _Run:
         seen: set[frozenset[str]] = set()
         while queue and not self._done():
             depth, view = queue.pop(0)
-            for place, proposal in enumerate(propose(view, 2 if depth < 2 else 1)):
+            proposals = quietly(lambda v=view, k=2 if depth < 2 else 1: propose(v, k))
+            for place, proposal in enumerate(proposals):
                 key = frozenset(proposal.view.path)
                 if key in seen or self._done():
                     continue
@@ -186,7 +206,7 @@ class _Run:
 
     # ---------------------------------------------------------------- stages
     def _tier(self, view: View, size: int, label: str) -> Iterator[Candidate]:
-        size = self._affordable(view, min(size, self.search.max_bank, self.budget.evals_left()))
+        size = self._affordable(view, self._share(size))
         if size < 10 or len(view.y) < 2:
             return
         before = self.budget.elapsed, self.budget.evaluations, len(self.hall.best)
@@ -201,6 +221,10 @@ class _Run:
             self.pace[len(view.names)] = (self.budget.elapsed - before[0]) / bank.size
         self._enter(label, before)
 
+    def _share(self, size: int) -> int:
+        """Bank size within the limits; a stage leaves half of the evaluations to those after it."""
+        return min(size, self.search.max_bank, self.budget.evals_left() // 2)
+
     def _affordable(self, view: View, size: int) -> int:
         """Bank size whose joins fit into the time left, judged by the pace so far; 0 when not worth it."""
         if self.budget.max_time is None or size <= TIERS[0]:
@@ -211,18 +235,20 @@ class _Run:
 
     def _approximate(self, view: View, label: str, size: int = TIERS[0]) -> Iterator[Candidate]:
         before = self.budget.elapsed, self.budget.evaluations, len(self.hall.best)
-        size = min(size, self.search.max_bank, self.budget.evals_left())
+        size = self._share(size)
         if size < 10:
             return
         rows = bank_rows(view)
         bank = Bank.start(np.ascontiguousarray(view.X[rows]), view.names, self.unary, self.binary, size)
         bank.grow(size, self._late, self.workers)
         self.budget.charge(bank.generated)
-        search = ApproximateSearch(view, bank, self.weights, size)
+        search = quietly(lambda: ApproximateSearch(view, bank, self.weights, size))
         yield from self._offer(label, view, search.everything(self._late))
         # Errors of T(y) are not errors of y: the best are fitted again on y itself.
         ranked = sorted({c.expression: c for c in self.hall.best.values()}.values(), key=lambda c: c.loss)[:24]
-        again = constants.refit([c.expression for c in ranked], self.problem_rows()[0], self.problem_rows()[1], self.weights, self.search.n_jobs)
+        X, y = self.problem_rows()
+        forms = [self._inner_form(c.expression) for c in ranked]
+        again = constants.refit(forms, X, y, self.weights, self.search.n_jobs)
         base = original(*self.problem_rows(), self.problem.names)
         yield from self._offer(label + ", refined", base, again)
         self._enter(label, before)
@@ -265,11 +291,14 @@ class _Run:
 
     # ---------------------------------------------------------------- book-keeping
     def _late(self) -> bool:
-        return self._done()
+        """Whether the running stage must end. Without a time limit the clock decides nothing."""
+        timed = self.budget.max_time is not None
+        return self.budget.expired() or (timed and self.lap_ends is not None and self.budget.elapsed > self.lap_ends)
 
     def _offer(self, label: str, view: View, expressions: Iterable[Expression]) -> Iterator[Candidate]:
         """Hand formulas of a view to the hall of fame; an exact one starts the last lap."""
-        for e in expressions:
+        source = iter(expressions)
+        while (e := quietly(lambda: next(source, None))) is not None:
             try:
                 full = view.restore(e).with_names(self.problem.names)
             except SymnumError:
@@ -277,11 +306,11 @@ class _Run:
             candidate = self.hall.add(full, label, self.budget.elapsed)
             if candidate is not None:
                 yield candidate
-                if self.exact_at is None and self.hall.exact() is candidate:
+                if self.lap_ends is None and self.hall.exact() is candidate:
                     # Look a little longer: another way may give the same function in a shorter form.
                     now = self.budget.elapsed
-                    self.exact_at = now + min(2.0, 0.3 + 0.5 * now)
-            if self.budget.expired():
+                    self.lap_ends = now + min(2.0, 0.3 + 0.5 * now)
+            if self._late():
                 return
 
     def _enter(self, label: str, before: tuple[float, int, int]) -> None:

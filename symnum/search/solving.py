@@ -49,6 +49,7 @@ def solve_sum(target: NDArray, columns: Sequence[Column]) -> Expression | None:
 def _least_squares(target: NDArray, columns: Sequence[Column]) -> tuple[NDArray, float]:
     matrix = np.stack([c[0] for c in columns], axis=1)
     scale = np.linalg.norm(matrix, axis=0)
+    scale[scale == 0] = 1.0
     solution = np.linalg.lstsq(matrix / scale, target, rcond=1e-13)[0]
     return solution / scale, float(np.linalg.norm(matrix @ (solution / scale) - target))
 
