@@ -139,6 +139,7 @@ ROW_COLUMNS: dict[str, tuple[str, str]] = {
     # ---- the data
     "suite": ("str", "first part of the catalogue id"),
     "n_features": ("int", "columns"),
+    "noise_std": ("float", "standard deviation of the noise, on the scale of the training target"),
     "n_train": ("int", "rows of the fit"),
     "n_test": ("int", "rows of the clean test part"),
     "n_ood": ("int", "rows outside the domain"),
@@ -146,6 +147,7 @@ ROW_COLUMNS: dict[str, tuple[str, str]] = {
     # ---- the answer
     "equation": ("str", "the chosen formula in symnum's text form, on the scale of the original data"),
     "equation_raw": ("str", "the text the method gave, where it gives one"),
+    "formula_gap": ("float", "99 % quantile of |predictions - formula| over the spread of the test target"),
     "front": ("str", "JSON list of [complexity, text] of the method's Pareto front"),
     "front_size": ("int", "formulas on the front"),
     # ---- accuracy, on clean targets
@@ -179,9 +181,10 @@ ROW_COLUMNS: dict[str, tuple[str, str]] = {
     "srbench_fraction": ("bool", "SRBench's flag: fraction is constant"),
     "srbench_status": ("str", "ok, not tried (r2_test <= 0.5), error or timeout"),
     "srbench_seconds": ("float", "what it took"),
-    "recovered": ("bool", "same function in and out of the domain, at most 1.5 times the truth's sympy size"),
-    "recovered_any": ("bool", "same function in and out of the domain, however long"),
-    "recovered_short": ("bool", "same function in and out of the domain, at most the truth's sympy size"),
+    "recovered": ("bool", "same function, in a form of at most 1.5 times the truth's sympy size"),
+    "recovered_any": ("bool", "same function, however long"),
+    "recovered_short": ("bool", "same function, at most the truth's sympy size"),
+    "recovered_form": ("bool", "right form whatever its constants, at most 1.5 times the truth's sympy size"),
     "recovered_front": ("bool", "`recovered` holds for some formula of the front"),
     "time_to_first": ("float", "seconds until the first formula on the front that is `recovered`"),
     # ---- sizes

@@ -20,6 +20,10 @@ class NotApplicable(SymnumError):
     """The method does not treat problems of this kind."""
 
 
+class FitTimeout(Exception):
+    """Raised inside a fit that goes on long after its budget."""
+
+
 @dataclass(frozen=True)
 class Training:
     """What a method is given.
