@@ -77,6 +77,8 @@ def fit(
     from symnum.cli_fit import read_task, read_units, search_front, show_front, writable_folder, write_results
     from symnum.terminal import make_console
 
+    if jobs == 0:
+        raise InvalidInput("--jobs is a number of threads, or -1 for all cores; got 0")
     console = make_console()
     task = read_task(data, target, features)
     for note in task.notes:

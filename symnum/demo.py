@@ -67,7 +67,7 @@ def _planets(data: Path, folder: Path, console: Console) -> None:
 def _motion(data: Path, folders: list[Path], console: Console) -> None:
     path = data / "strogatz" / f"{SYSTEM}.csv"
     truth = read_table(data / "strogatz" / "systems.csv").set_index("id").loc[SYSTEM]
-    console.rule(f"Equations of motion: {truth['description']}", characters="-")
+    console.rule(f"Equations of motion: {truth['description']}")
     fits: list[tuple[Task, SymbolicRegressor]] = []
     for state in STATES:
         task = read_task(path, f"d{state}_dt", STATES)

@@ -59,6 +59,7 @@ def test_fit_bad_table(cli, tmp_path, content, message):
         (["--target", "T", "--time", "soon"], "--time"),
         (["--target", "T", "--max-evals", "0"], "max_evals must be a positive number"),
         (["--target", "T", "--seed", "-1"], "--seed"),
+        (["--target", "T", "--jobs", "0"], "--jobs is a number of threads"),
         (["--target", "T", "--search", "divination"], "divination"),
         (["--target", "T", "--features", "a,b"], "no column 'b'; the columns are 'a', 'T'"),
         (["--target", "T", "--features", "T"], "cannot be a feature too"),
