@@ -181,6 +181,7 @@ def test_split_refuses(table, content, features, message):
         features_and_target(table(content), "T", features)
 
 
+@pytest.mark.slow
 def test_a_million_rows_take_seconds(tmp_path):
     rows = np.random.default_rng(0).integers(0, 1000, size=(1_000_000, 2))
     path = tmp_path / "large.csv"
