@@ -132,7 +132,9 @@ def least_squares(
                     at += d + 2
                 evaluations[p] += 1
                 if after < now:
-                    settled = k == 0 or after == 0.0 or (turn > 0 and now - after <= 1e-12 * now)
+                    settled = k == 0 or after == 0.0
+                    # Little gain only means the end when the step was not cut short by damping.
+                    settled |= turn > 0 and damping <= 1.0 and now - after <= 1e-12 * now
                     now = after
                     for c in range(k):
                         # A constant by which there is no finite derivative is held still.

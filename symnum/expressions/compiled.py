@@ -201,9 +201,9 @@ def fit_constants(
     Notes
     -----
     Levenberg-Marquardt with Marquardt's scaling [1]_ on the normal equations: damping from 1e-3, divided by
-    10 after a step that lowers the loss and multiplied by 10 otherwise. Ends when a step lowers the loss by
-    less than 1e-12 of it. A step to values that are not finite is refused; a constant without finite
-    derivative is held still.
+    10 after a step that lowers the loss and multiplied by 10 otherwise. Ends when a step that was not damped
+    much lowers the loss by less than 1e-12 of it. A step to values that are not finite is refused; a constant
+    without finite derivative is held still.
 
     References
     ----------
