@@ -55,7 +55,7 @@ class Rule:
             return np.linspace(self.low, self.high, int(self.last))
         if self.kind == "step":
             count = int(np.floor((self.high - self.low) / self.last + 1e-9)) + 1
-            return self.low + self.last * np.arange(count)
+            return self.low + self.last * np.arange(count, dtype=np.float64)
         return None
 
     def draw(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -9,7 +9,8 @@ outside the domain.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,9 @@ from symnum.evaluation.domain import Domain, draw_outside, draw_real
 from symnum.evaluation.systems import trajectories
 from symnum.evaluation.tables import DataNotFound, find_table, load_table
 from symnum.exceptions import InvalidInput
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SEEDS_2021 = (23654, 15795, 860, 5390, 16850, 29910, 4426, 21962, 14423, 28020)
 """SRBench's seeds; the 2021 edition uses these ten."""
@@ -41,10 +45,10 @@ _PMLB_ROWS = 100_000
 class Scaling:
     """Standardisation of columns and target: seen = (original - mean) / scale."""
 
-    x_mean: NDArray[np.float64] | None = None
-    x_scale: NDArray[np.float64] | None = None
-    y_mean: float = 0.0
-    y_scale: float = 1.0
+    x_mean: NDArray[np.float64]
+    x_scale: NDArray[np.float64]
+    y_mean: float
+    y_scale: float
 
 
 @dataclass(frozen=True)
@@ -94,12 +98,12 @@ class Prepared:
     def original_X(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Columns on the original scale."""
         s = self.scaling
-        return X if s is None or s.x_scale is None else X * s.x_scale + s.x_mean
+        return X if s is None else X * s.x_scale + s.x_mean
 
     def scaled_X(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Columns as the method sees them."""
         s = self.scaling
-        return X if s is None or s.x_scale is None else (X - s.x_mean) / s.x_scale
+        return X if s is None else (X - s.x_mean) / s.x_scale
 
     def original_y(self, y: NDArray[np.float64]) -> NDArray[np.float64]:
         """Predictions on the original scale."""
@@ -144,7 +148,7 @@ def _srbench(entry: Entry, protocol: str, seed: int, noise: float, rows: int | N
     # 2021 worked on arrays, 2025 on frames, and the layout of memory decides the last bits of a mean.
     columns = features if newer else features.to_numpy().astype(float)
     rng = np.random.RandomState(seed)
-    parts = train_test_split(columns, labels, train_size=0.75, test_size=0.25, random_state=seed)
+    parts: list[Any] = train_test_split(columns, labels, train_size=0.75, test_size=0.25, random_state=seed)
     X_train, X_test, y_train, y_test = parts
     cap = rows or (CAP_2025 if newer else TABLE_CAP)
     if newer and len(y_train) > cap:
@@ -159,9 +163,10 @@ def _srbench(entry: Entry, protocol: str, seed: int, noise: float, rows: int | N
         X_train = x_scaler.fit_transform(X_train)
         X_test = x_scaler.transform(X_test)
         y_seen = y_scaler.fit_transform(y_train.reshape(-1, 1)).flatten()
-        scaling = Scaling(
-            x_scaler.mean_, x_scaler.scale_, float(y_scaler.mean_[0]), float(y_scaler.scale_[0])
+        x_mean, x_scale, y_mean, y_scale = (
+            np.asarray(a, dtype=np.float64) for s in (x_scaler, y_scaler) for a in (s.mean_, s.scale_)
         )
+        scaling = Scaling(x_mean, x_scale, float(y_mean[0]), float(y_scale[0]))
     else:
         # Without scaling SRBench's two names are one array: its training score sees the noise.
         y_seen = y_train
@@ -179,11 +184,10 @@ def _srbench(entry: Entry, protocol: str, seed: int, noise: float, rows: int | N
     domain = entry.domain or Domain.around(features.to_numpy(dtype=float))
     largest = float(np.max(np.abs(labels)))
     X_ood, y_ood = draw_outside(entry.truth, domain, OUTSIDE_ROWS, _generator(entry, seed, 2), largest)
-    values = {**prepared.__dict__, "X_ood": prepared.scaled_X(X_ood), "y_ood": y_ood, "domain": domain}
-    return Prepared(**values)
+    return replace(prepared, X_ood=prepared.scaled_X(X_ood), y_ood=y_ood, domain=domain)
 
 
-def _srbench_table(entry: Entry):  # noqa: ANN202 - features, labels, names, note
+def _srbench_table(entry: Entry) -> tuple[pd.DataFrame, NDArray[Any], tuple[str, ...], str]:
     """Whole table that SRBench splits: PMLB's where it is at hand, else drawn or simulated here."""
     import pandas as pd
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from symnum.expressions.expression import Expression
 from symnum.expressions.worker import SympyWorker
 
-SECONDS = 10.0
+SECONDS = 5.0
 """Limit for all the algebra on one formula."""
 _WORKER = SympyWorker("symnum.evaluation._algebra")
 atexit.register(_WORKER.close)

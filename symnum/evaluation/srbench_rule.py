@@ -1,8 +1,8 @@
 """SRBench's own symbolic check and its model sizes, re-implemented as they are, defects included.
 
 From cavalab/srbench at tag v2.0 (``assess_symbolic_model.py``, ``symbolic_utils.py``). Two things differ: the
-formula comes as a tree with the right variable at every leaf, where SRBench renames them by replacing text, and it
-runs in a process that can be killed. These functions are not bounded: call them through `symnum.evaluation.sizes`.
+formula comes as a tree with the right variable at every leaf, where SRBench renames by replacing text, and it
+runs in a process that can be killed. Nothing here is bounded: call it through `symnum.evaluation.sizes`.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def _odebench(name: str) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]
     system = next(s for s in data["systems"] if str(s["id"]) == name)
     names = tuple(f"x_{i}" for i in range(system["dim"]))
     equations = [Expression.parse(e, names) for e in system["equations"]]
-    t = np.linspace(*data["t_span"], data["n_points"])
+    t = np.linspace(data["t_span"][0], data["t_span"][1], data["n_points"])
 
     def field(_: float, u: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.array([e.evaluate(u[None])[0] for e in equations])

@@ -118,7 +118,7 @@ def _places() -> list[tuple[Path, str]]:
 
 def _download(name: str) -> None:
     try:
-        import pmlb
+        import pmlb  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise MissingExtra("downloading tables needs pmlb: pip install 'symnum-discovery[eval]'") from error
     cache = _places()[-1][0]

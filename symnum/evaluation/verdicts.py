@@ -1,7 +1,8 @@
-"""Verdicts on a formula, side by side: is it the true function, how long is it, and what would SRBench say."""
+"""Verdicts on a formula, side by side: is it the true function, how long is it, what would SRBench say."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,11 +21,11 @@ FACTOR = 1.5
 _QUANTILE = 0.99
 _QUICK_ROWS = 500
 _QUICK_ERROR = 1e-4
-_SYMBOLIC_SECONDS = 5.0
+_SYMBOLIC_SECONDS = 3.0
 
 
 def relative_error(found: NDArray[np.float64], truth: NDArray[np.float64]) -> float:
-    """99 % quantile of ``|found - truth| / max(|truth|, median |truth|)``; infinite where `found` is undefined."""
+    """99 % quantile of ``|found - truth| / max(|truth|, median |truth|)``; undefined counts as infinite."""
     scale = np.maximum(np.abs(truth), np.median(np.abs(truth)))
     scale[scale == 0] = 1.0
     with np.errstate(all="ignore"):
@@ -51,11 +52,11 @@ class Judge:
 
     Notes
     -----
-    "Same function" is judged by numbers: relative error at most 1e-6 on 99 % of random points of the domain and
-    of the box around it (`symnum.expressions.equivalence.compare`). No constants can be that exact when the
-    training target was noisy. Then a formula also counts as the same function when it has the right form, that
-    is when it agrees to 1e-6 once its constants are refitted to the truth, and its own constants bring it
-    within the level of the noise: relative error at most `noise` on 99 % of the rows of the domain.
+    "Same function" is judged by numbers: relative error at most 1e-6 on 99 % of random points of the domain
+    and of the box around it (`symnum.expressions.equivalence.compare`). No constants can be that exact when
+    the training target was noisy. Then a formula also counts as the same function when it has the right form,
+    that is when it agrees to 1e-6 once its constants are refitted to the truth, and its own constants bring
+    it within the level of the noise: relative error at most `noise` on 99 % of the rows of the domain.
     """
 
     truth: Expression
@@ -126,13 +127,11 @@ def judge(e: Expression, judge_: Judge, r2_test: float | None) -> dict[str, Any]
     r2_test : float or None
         SRBench looks at formulas above 0.5 alone.
     """
-    import time
-
     truth = judge_.truth
     began = time.perf_counter()
     verdict = judge_.compare(e, symbolic=True)
     seconds = time.perf_counter() - began
-    truth_size = measured_truth_size(truth)
+    truth_size = sympy_sizes([truth])[0]
     used, needed = ({names[i] for i in x.variables} for x, names in ((e, e.names), (truth, truth.names)))
     row: dict[str, Any] = {
         "symbolic": verdict.symbolic,
@@ -166,11 +165,6 @@ def judge(e: Expression, judge_: Judge, r2_test: float | None) -> dict[str, Any]
 def sizes_alone(e: Expression) -> dict[str, Any]:
     """Sizes of a formula whose truth is unknown."""
     return _measured(measure(e))
-
-
-def measured_truth_size(truth: Expression) -> int | None:
-    """Sympy size of the truth."""
-    return sympy_sizes([truth])[0]
 
 
 def _measured(seen: Any) -> dict[str, Any]:

@@ -20,8 +20,8 @@ class TimeIsUp(BaseException):
 
 def main(folder: Path) -> None:
     """Fit what ``task.json`` holds and write ``answer.json``."""
-    from DySymNet import SymbolicRegression as package
-    from DySymNet.scripts.params import Params
+    from DySymNet import SymbolicRegression as package  # pyright: ignore[reportMissingImports]
+    from DySymNet.scripts.params import Params  # pyright: ignore[reportMissingImports]
 
     task = json.loads((folder / "task.json").read_text(encoding="utf-8"))
     table = folder / "data.csv"

@@ -72,7 +72,7 @@ class Contract(Method):
         self.load()
         module = self._module
         kwargs = dict(getattr(module, "eval_kwargs", {}))
-        est = clone(module.est)  # type: ignore[union-attr]
+        est: Any = clone(module.est)  # type: ignore[union-attr]
         for attribute in TIME_ATTRIBUTES:
             if hasattr(est, attribute):
                 setattr(
@@ -114,7 +114,7 @@ class Contract(Method):
                 expression, note = Expression.parse(text, training.names), ""
             except InvalidInput as error:
                 note = f"the model's text cannot be read: {str(error).splitlines()[0]}"
-        size = getattr(module, "complexity", None)
+        size: Any = getattr(module, "complexity", None)
 
         def predict(X: Any) -> Any:
             given = pd.DataFrame(X, columns=columns) if framed else X
@@ -125,7 +125,7 @@ class Contract(Method):
             expression=expression,
             text=text,
             front=[] if expression is None else [expression],
-            reported_size=int(size(est)) if callable(size) else None,
+            reported_size=int(size(est)) if size is not None else None,
             note=note,
         )
 
