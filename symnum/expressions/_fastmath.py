@@ -1,4 +1,7 @@
-"""Elementary functions without branches, within 2 ulp, for loops over many numbers.
+"""Elementary functions without branches for loops over many numbers.
+
+Worst error seen over millions of arguments: 1 ulp in exp, log and pow, 1.7 in sin, cos and the inverse
+functions, 2.6 in tan, sinh, cosh and tanh.
 
 Each function is written over `Lanes` and serves twice: on whole vectors in the evaluator, and as
 ``vexp``, ``vlog``, ... on scalars in other compiled loops, where LLVM can vectorise it. NaN,
