@@ -21,6 +21,7 @@ _REPEATS = {
     "III.12.43": "I.34.27", "II.15.5": "II.15.4",
 }  # fmt: skip
 """Feynman problems that are another one after renaming."""
+_HIDDEN_LABELS = ("generated",)
 _WRONG_UNITS = {"I.43.16"}
 """Feynman problems whose published units contradict the formula."""
 
@@ -124,7 +125,7 @@ def find(*patterns: str, labels: Sequence[str] = (), without: Sequence[str] = ()
         if not ids:
             raise InvalidInput(f"no problem matches {pattern!r}; suites: {', '.join([*_SUITES, 'hidden'])}")
         for i in ids:
-            have = entry(i).labels
+            have = _HIDDEN_LABELS if suite == "hidden" else entry(i).labels
             if all(wanted in have for wanted in labels) and not any(bad in have for bad in without):
                 result[i] = None
     return list(result)
@@ -273,7 +274,7 @@ def _hidden_entry(seed: int, index: int) -> Entry:
     from symnum.evaluation.hidden import hidden_problem
 
     truth, domain = hidden_problem(seed, index)
-    return Entry(f"hidden/{seed}/{index}", truth.names, "y", truth, domain=domain, labels=("generated",))
+    return Entry(f"hidden/{seed}/{index}", truth.names, "y", truth, domain=domain, labels=_HIDDEN_LABELS)
 
 
 _SUITES: dict[str, Callable[[], list[Entry]]] = {

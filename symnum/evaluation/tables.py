@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from symnum.exceptions import InvalidInput, MissingExtra, SymnumError
 
@@ -129,8 +129,11 @@ def _download(name: str) -> None:
 def _read(path: Path, label: str) -> Table:
     import pandas as pd
 
-    # SRBench reads with pandas' python engine, which rounds decimals correctly; so does "round_trip", faster.
-    frame = pd.read_csv(path, sep="," if path.suffix == ".csv" else "\t", float_precision="round_trip")
+    # SRBench reads with pandas' python engine, which rounds decimals correctly. The fast engine does so by itself
+    # since pandas 3.1 and had to be told before.
+    version = tuple(int(part) for part in pd.__version__.split(".")[:2])
+    exact: dict[str, Any] = {} if version >= (3, 1) else {"float_precision": "round_trip"}
+    frame = pd.read_csv(path, sep="," if path.suffix == ".csv" else "\t", **exact)
     frame = frame.rename(columns={c: str(c).strip().replace(".", "_") for c in frame.columns})
     if TARGET not in frame.columns:
         raise InvalidInput(f"{path.name} has no column {TARGET!r}, so it is no table of PMLB")
