@@ -174,11 +174,12 @@ def _seeds(config: Config) -> tuple[int, ...]:
         return config.seeds
     if config.protocol == "symnum":
         return tuple(range(config.seeds))
-    from symnum.evaluation.protocols import SEEDS
+    from symnum.evaluation.protocols import SEEDS_2021, SEEDS_2025
 
-    if config.seeds > len(SEEDS):
-        raise InvalidInput(f"SRBench has {len(SEEDS)} seeds, {config.seeds} were asked for")
-    return tuple(SEEDS[: config.seeds])
+    seeds = SEEDS_2021 if config.protocol == "srbench-2021" else SEEDS_2025
+    if config.seeds > len(seeds):
+        raise InvalidInput(f"{config.protocol} has {len(seeds)} seeds, {config.seeds} were asked for")
+    return seeds[: config.seeds]
 
 
 # -------------------------------------------------------------------------------------------- strict reading
