@@ -129,8 +129,8 @@ def _download(name: str) -> None:
 def _read(path: Path, label: str) -> Table:
     import pandas as pd
 
-    # SRBench reads with pandas' python engine, which rounds decimals correctly. The fast engine does so by itself
-    # since pandas 3.1 and had to be told before.
+    # SRBench reads with pandas' python engine, which rounds decimals correctly. The fast engine does so by
+    # itself since pandas 3.1 and had to be told before.
     version = tuple(int(part) for part in pd.__version__.split(".")[:2])
     exact: dict[str, Any] = {} if version >= (3, 1) else {"float_precision": "round_trip"}
     frame = pd.read_csv(path, sep="," if path.suffix == ".csv" else "\t", **exact)
