@@ -44,13 +44,12 @@ DENSE = np.array(
 
 
 @njit(nogil=True, error_model="numpy", cache=True)
-def _derivatives(run, codes, offsets, constants, const_offsets, w, levels, base, stack, arity, k):
+def _derivatives(run, codes, offsets, constants, const_offsets, w, levels, base, stack, k):
     """Values of all programs on the variable rows, from row ``base`` on, into ``k`` (d, lanes)."""
     lanes = w.shape[1]
     for p in range(k.shape[0]):
         r = run(
-            codes, offsets[p], offsets[p + 1], constants, const_offsets[p], w, base, levels, 0, lanes,
-            arity, stack,
+            codes, offsets[p], offsets[p + 1], constants, const_offsets[p], w, base, levels, 0, lanes, stack,
         )  # fmt: skip
         for j in range(lanes):
             k[p, j] = w[r, j]
@@ -74,7 +73,7 @@ def _first_step(y, f, j, span, rtol, atol):
 @njit(nogil=True, error_model="numpy", cache=True)
 def integrate(
     run, codes, offsets, constants, const_offsets, initial, parameters, times, rtol, atol, bound, max_steps,
-    arity, stages, error, dense, w, levels, base, out, status, steps,
+    stages, error, dense, w, levels, base, out, status, steps,
 ):  # fmt: skip
     """Fill ``out`` (n, m, d), ``status`` (n,), ``steps`` (n,); variables are rows of ``w`` from ``base`` on.
 
@@ -112,7 +111,7 @@ def integrate(
             return
         if any_fresh:
             w[base : base + d, :] = y
-            _derivatives(run, codes, offsets, constants, const_offsets, w, levels, base, stack, arity, trial)
+            _derivatives(run, codes, offsets, constants, const_offsets, w, levels, base, stack, trial)
             for j in range(lanes):
                 if fresh[j]:
                     k[0, :, j] = trial[:, j]
@@ -135,7 +134,7 @@ def integrate(
                     w[base + i, j] = y[i, j] + h[j] * w[base + i, j]
             if s == 6:
                 trial[:, :] = w[base : base + d, :]
-            _derivatives(run, codes, offsets, constants, const_offsets, w, levels, base, stack, arity, k[s])
+            _derivatives(run, codes, offsets, constants, const_offsets, w, levels, base, stack, k[s])
         for j in range(lanes):
             row = who[j]
             if row < 0:

@@ -1,7 +1,8 @@
 # ruff: noqa: ANN001, ANN202  (numba infers the types)
 """Compiled finite volumes for u_t = -F(u)_x + P(u)_xx + S(u), one field after the other.
 
-F, P, S, F' and P' are polynomials in z = (2u - lo - hi) / (hi - lo), which runs from -1 to 1.
+F, P, S, F' and P' are polynomials in z = (2u - lo - hi) / (hi - lo), which runs from -1 to 1. Fields have two
+ghost cells at both ends, so that the loops over cells are free of branches and run a vector at a time.
 """
 
 from __future__ import annotations
@@ -10,61 +11,78 @@ import numpy as np
 from numba import njit
 
 OK, BOUND, STEPS = 0, 1, 2
-
-
-@njit(nogil=True, error_model="numpy", cache=True, inline="always")
-def _polynomial(c, z):
-    """Polynomial at one place (Horner)."""
-    v = c[c.size - 1]
-    for i in range(c.size - 2, -1, -1):
-        v = v * z + c[i]
-    return v
-
-
-@njit(nogil=True, error_model="numpy", cache=True, inline="always")
-def _limited(a, b):
-    """Monotonised-central slope from the differences on both sides (van Leer 1977)."""
-    if a * b <= 0.0:
-        return 0.0
-    s = min(2.0 * abs(a), 2.0 * abs(b), 0.5 * abs(a + b))
-    return s if a > 0.0 else -s
+GHOSTS = 2
 
 
 @njit(nogil=True, error_model="numpy", cache=True)
-def _tendency(u, out, slope, speed, pot, F, P, S, dF, mid, half, dx, periodic):
-    """Rate of change of cell averages; the reconstruction is linear, the flux local Lax-Friedrichs."""
-    n = u.size
-    for i in range(n):
-        left = u[i - 1] if i > 0 else (u[n - 1] if periodic else u[0])
-        right = u[i + 1] if i < n - 1 else (u[0] if periodic else u[n - 1])
-        z = (u[i] - mid) / half
-        slope[i] = _limited(u[i] - left, right - u[i])
-        speed[i] = abs(_polynomial(dF, z))
-        pot[i] = _polynomial(P, z)
-        out[i] = _polynomial(S, z)
-    for f in range(n if periodic else n + 1):
-        # Cells on both sides of the face; the border copies its cell when not periodic.
-        i, j = f - 1, min(f, n - 1)
-        if i < 0:
-            i = n - 1 if periodic else 0
-        if i == j:
-            flux = _polynomial(F, (u[i] - mid) / half)
-        else:
-            a, b = u[i] + 0.5 * slope[i], u[j] - 0.5 * slope[j]
-            flux = 0.5 * (_polynomial(F, (a - mid) / half) + _polynomial(F, (b - mid) / half))
-            flux -= 0.5 * max(speed[i], speed[j]) * (b - a) + (pot[j] - pot[i]) / dx
-        if periodic or f > 0:
-            out[i] -= flux / dx
-        if periodic or f < n:
-            out[j] += flux / dx
+def _polynomial(c, u, mid, scale, out):
+    """Polynomial at (u - mid) * scale for all cells (Horner)."""
+    top = c[c.size - 1]
+    for i in range(u.size):
+        out[i] = top
+    for k in range(c.size - 2, -1, -1):
+        b = c[k]
+        for i in range(u.size):
+            out[i] = out[i] * ((u[i] - mid) * scale) + b
 
 
 @njit(nogil=True, error_model="numpy", cache=True)
-def _largest(u, c, mid, half):
+def _fill_ghosts(u, periodic):
+    """Cells beyond the ends: those of the other end, or copies of the outermost."""
+    n = u.size - 2 * GHOSTS
+    for g in range(GHOSTS):
+        u[g] = u[n + g] if periodic else u[GHOSTS]
+        u[n + GHOSTS + g] = u[GHOSTS + g] if periodic else u[n + GHOSTS - 1]
+
+
+@njit(nogil=True, error_model="numpy", cache=True)
+def _tendency(u, rate, work, F, P, S, dF, mid, scale, dx):
+    """Rate of change of cell averages, local Lax-Friedrichs flux between linear reconstructions.
+
+    Slopes are monotonised-central (van Leer 1977). ``work`` (7, cells with ghosts) is scratch.
+    """
+    lower, upper, speed, pot, left, right, flux = (
+        work[0],
+        work[1],
+        work[2],
+        work[3],
+        work[4],
+        work[5],
+        work[6],
+    )
+    size = u.size
+    for i in range(1, size - 1):
+        a, b = u[i] - u[i - 1], u[i + 1] - u[i]
+        c = 0.5 * (a + b)
+        s = 2.0 * abs(a) if abs(a) < abs(b) else 2.0 * abs(b)
+        s = s if s < abs(c) else abs(c)
+        s = s if c > 0.0 else -s
+        half = 0.5 * s if a * b > 0.0 else 0.0
+        lower[i], upper[i] = u[i] - half, u[i] + half
+    lower[0] = upper[0] = u[0]
+    lower[size - 1] = upper[size - 1] = u[size - 1]
+    _polynomial(dF, u, mid, scale, speed)
+    _polynomial(P, u, mid, scale, pot)
+    _polynomial(F, upper, mid, scale, left)
+    _polynomial(F, lower, mid, scale, right)
+    _polynomial(S, u, mid, scale, rate)
+    for i in range(size - 1):  # between the cells i and i + 1
+        a, b = abs(speed[i]), abs(speed[i + 1])
+        fast = a if a > b else b
+        flux[i] = (
+            0.5 * (left[i] + right[i + 1] - fast * (lower[i + 1] - upper[i])) - (pot[i + 1] - pot[i]) / dx
+        )
+    for i in range(GHOSTS, size - GHOSTS):
+        rate[i] -= (flux[i] - flux[i - 1]) / dx
+
+
+@njit(nogil=True, error_model="numpy", cache=True)
+def _largest(u, c, mid, scale, out):
     """Largest magnitude of a polynomial over the cells."""
+    _polynomial(c, u, mid, scale, out)
     top = 0.0
     for i in range(u.size):
-        top = max(top, abs(_polynomial(c, (u[i] - mid) / half)))
+        top = max(top, abs(out[i]))
     return top
 
 
@@ -76,40 +94,44 @@ def integrate(initial, times, F, P, S, dF, dP, lo, hi, dx, periodic, courant, ma
     where the polynomials hold, ends with status BOUND.
     """
     n, cells = initial.shape
-    mid, half = 0.5 * (lo + hi), 0.5 * (hi - lo)
-    slope, rate, speed, pot = np.empty(cells), np.empty(cells), np.empty(cells), np.empty(cells)
-    first, second = np.empty(cells), np.empty(cells)
+    size = cells + 2 * GHOSTS
+    inner = slice(GHOSTS, GHOSTS + cells)
+    mid, scale = 0.5 * (lo + hi), 2.0 / (hi - lo)
+    u, rate, work = np.empty(size), np.empty(size), np.empty((7, size))
+    first, second = np.empty(size), np.empty(size)
     for row in range(n):
-        u = initial[row].copy()
-        out[row, 0] = u
+        u[inner] = initial[row]
+        _fill_ghosts(u, periodic)
+        out[row, 0] = initial[row]
         t = times[0]
         for m in range(1, times.size):
             while t < times[m]:
-                inside = True
-                for i in range(cells):
-                    inside = inside and lo <= u[i] <= hi
-                if not inside:
+                if not (u.min() >= lo and u.max() <= hi):
                     status[row] = BOUND
                 elif steps[row] >= max_steps:
                     status[row] = STEPS
                 if status[row] != OK:
                     break
-                limit = _largest(u, dF, mid, half) / dx + 2.0 * _largest(u, dP, mid, half) / dx**2
-                left = times[m] - t
-                h = left if limit * left <= courant else courant / limit
-                if h < left < 2.0 * h:
-                    h = 0.5 * left  # no tiny last step
-                _tendency(u, rate, slope, speed, pot, F, P, S, dF, mid, half, dx, periodic)
-                for i in range(cells):
+                limit = _largest(u, dF, mid, scale, rate) / dx
+                limit += 2.0 * _largest(u, dP, mid, scale, rate) / dx**2
+                remaining = times[m] - t
+                h = remaining if limit * remaining <= courant else courant / limit
+                if h < remaining < 2.0 * h:
+                    h = 0.5 * remaining  # no tiny last step
+                _tendency(u, rate, work, F, P, S, dF, mid, scale, dx)
+                for i in range(size):
                     first[i] = u[i] + h * rate[i]
-                _tendency(first, rate, slope, speed, pot, F, P, S, dF, mid, half, dx, periodic)
-                for i in range(cells):
+                _fill_ghosts(first, periodic)
+                _tendency(first, rate, work, F, P, S, dF, mid, scale, dx)
+                for i in range(size):
                     second[i] = 0.75 * u[i] + 0.25 * (first[i] + h * rate[i])
-                _tendency(second, rate, slope, speed, pot, F, P, S, dF, mid, half, dx, periodic)
-                for i in range(cells):
+                _fill_ghosts(second, periodic)
+                _tendency(second, rate, work, F, P, S, dF, mid, scale, dx)
+                for i in range(size):
                     u[i] = u[i] / 3.0 + 2.0 / 3.0 * (second[i] + h * rate[i])
-                t = times[m] if h == left else t + h
+                _fill_ghosts(u, periodic)
+                t = times[m] if h == remaining else t + h
                 steps[row] += 1
             if status[row] != OK:
                 break
-            out[row, m] = u
+            out[row, m] = u[inner]

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from symnum.exceptions import InvalidInput
 from symnum.expressions import Expression
-from symnum.expressions.compiled import _ARITY, Packed, evaluate_batch, pack
+from symnum.expressions.compiled import Packed, evaluate_batch, pack
 
 Float = NDArray[np.float64]
 COMPILED = "DOPRI5"
@@ -178,7 +178,7 @@ def _compiled(
     status, steps = np.zeros(n, np.int8), np.zeros(n, np.int64)
     kernel.integrate(
         run, packed.codes, packed.offsets, packed.constants, packed.const_offsets, initial, parameters, times,
-        float(rtol), float(atol), float(bound), int(max_steps), _ARITY, kernel.STAGES, kernel.ERROR,
+        float(rtol), float(atol), float(bound), int(max_steps), kernel.STAGES, kernel.ERROR,
         kernel.DENSE, workspace, levels, base, out, status, steps,
     )  # fmt: skip
     status[(status == 0) & (np.abs(out).max(axis=(1, 2)) > bound)] = 1
