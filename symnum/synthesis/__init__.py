@@ -1,0 +1,5 @@
+"""Synthetic formulas and their numbers: streams of training data, families of differential equations."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
