@@ -63,7 +63,9 @@ class Problem:
             if not np.all(np.isfinite(values)):
                 raise InvalidInput(f"{label} holds NaN or infinity; drop or fill those rows first")
         if self.units is not None and len(self.units) != X.shape[1] + 1:
-            raise InvalidInput(f"{X.shape[1] + 1} units expected (columns, then target), got {len(self.units)}")
+            raise InvalidInput(
+                f"{X.shape[1] + 1} units expected (columns, then target), got {len(self.units)}"
+            )
         object.__setattr__(self, "X", X)
         object.__setattr__(self, "y", y)
         object.__setattr__(self, "names", names)

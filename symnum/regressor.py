@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from symnum import persistence
 from symnum.exceptions import BudgetExhausted, InvalidInput
 from symnum.expressions.expression import Expression, default_names
 from symnum.problem import Problem
@@ -24,10 +24,7 @@ from symnum.search.features import select_columns
 from symnum.search.selection import RULES, scores, select
 
 if TYPE_CHECKING:
-    import pandas as pd
     import sympy
-
-_FORMAT, _VERSION = "symnum-model", 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +149,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             When data or parameters cannot be used (also a ValueError).
         """
         self._check_parameters()
+        self._jobs()
         names = self._column_names(X, variable_names)
         X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
         names = names or default_names(X.shape[1])
@@ -209,7 +207,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         self.expressions_ = [c.expression for c in front]
         consistent = self._consistent(problem)
         allowed = [i for i, ok in enumerate(consistent) if ok] or list(range(len(front)))
-        chosen = select([front[i] for i in allowed], self.model_selection, len(problem.y), scale)
+        chosen = select([front[i] for i in allowed], self.model_selection, hall.rows, scale)
         self.best_index_ = allowed[chosen]
         table = {
             "complexity": [c.complexity for c in front],
@@ -245,6 +243,10 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
     def _jobs(self) -> int:
         from joblib import effective_n_jobs
 
+        if not isinstance(self.n_jobs, int | np.integer) or self.n_jobs == 0:
+            raise InvalidInput(
+                f"n_jobs must be a whole number other than 0 (-1: all cores), got {self.n_jobs!r}"
+            )
         return int(effective_n_jobs(self.n_jobs))
 
     @staticmethod
@@ -326,16 +328,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
     def save(self, path: str | Path) -> None:
         """Write the fitted model as JSON: formulas, table, names; no code."""
         check_is_fitted(self, "expressions_")
-        params = {k: v for k, v in self.get_params(deep=False).items() if _plain(v)}
-        data = {
-            "format": _FORMAT, "version": _VERSION, "params": params,
-            "expressions": [e.to_dict() for e in self.expressions_],
-            "equations": self.equations_.to_dict(orient="list"), "ledger": self.ledger_.to_dict(orient="list"),
-            "best_index": int(self.best_index_), "stop_reason": self.stop_reason_, "units": self.units_,
-            "n_rows": self.n_rows_, "n_features_in": int(self.n_features_in_),
-            "feature_names_in": list(getattr(self, "feature_names_in_", [])) or None,
-        }  # fmt: skip
-        Path(path).write_text(json.dumps(data, indent=1, default=_to_plain), encoding="utf-8")
+        persistence.write(self, Path(path))
 
     @classmethod
     def load(cls, path: str | Path) -> SymbolicRegressor:
@@ -344,50 +337,9 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         Raises
         ------
         InvalidInput
-            When the file is missing, no JSON, or not a model of this version.
+            When the file is missing, no JSON, damaged, or not a model of this version.
         """
-        import pandas as pd
-
-        try:
-            data = json.loads(Path(path).read_text(encoding="utf-8"))
-            if not isinstance(data, dict) or data.get("format") != _FORMAT:
-                raise InvalidInput(
-                    f"{path} is no symnum model; expected a file written by SymbolicRegressor.save"
-                )
-            if data["version"] != _VERSION:
-                raise InvalidInput(
-                    f"{path} has model version {data['version']}, this symnum reads {_VERSION}"
-                )
-            model = cls(**data["params"])
-            model.expressions_ = [Expression.from_dict(e) for e in data["expressions"]]
-            model.equations_ = pd.DataFrame(data["equations"])
-            model.ledger_ = pd.DataFrame(data["ledger"])
-            model.best_index_, model.stop_reason_ = data["best_index"], data["stop_reason"]
-            model.units_ = tuple(data["units"]) if data["units"] else None
-            model.n_rows_, model.n_features_in_ = data["n_rows"], data["n_features_in"]
-            if data["feature_names_in"]:
-                model.feature_names_in_ = np.array(data["feature_names_in"], dtype=object)
-        except FileNotFoundError as error:
-            raise InvalidInput(f"no model file at {path}") from error
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
-            if isinstance(error, InvalidInput):
-                raise
-            raise InvalidInput(f"{path} cannot be read as a symnum model: {error}") from error
-        return model
-
-
-def _plain(value: Any) -> bool:
-    try:
-        json.dumps(value, default=_to_plain)
-    except TypeError:
-        return False
-    return True
-
-
-def _to_plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} has no plain form")
+        return persistence.read(cls, Path(path))
 
 
 def _generator(random_state: Any) -> np.random.Generator:

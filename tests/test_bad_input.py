@@ -25,7 +25,7 @@ def quick(**changes) -> SymbolicRegressor:
 def test_nan_and_infinity(bad, where):
     A, b = X.copy(), Y.copy()
     (A if where == "X" else b)[3] = bad
-    with pytest.raises(ValueError, match="NaN|infinity|infinite"):
+    with pytest.raises(ValueError, match=r"NaN|infinity|infinite"):
         quick().fit(A, b)
 
 
@@ -37,14 +37,14 @@ def test_strings():
 
 
 def test_one_row_and_no_rows():
-    with pytest.raises(ValueError, match="1 sample|n_samples"):
+    with pytest.raises(ValueError, match=r"1 sample|n_samples"):
         quick().fit(X[:1], Y[:1])
-    with pytest.raises(ValueError, match="0 sample|n_samples"):
+    with pytest.raises(ValueError, match=r"0 sample|n_samples"):
         quick().fit(X[:0], Y[:0])
 
 
 def test_lengths_differ():
-    with pytest.raises(ValueError, match="inconsistent|60"):
+    with pytest.raises(ValueError, match=r"inconsistent|60"):
         quick().fit(X, Y[:-1])
 
 
@@ -78,7 +78,7 @@ def test_constant_and_repeated_columns_are_ignored():
 
 def test_duplicate_column_names():
     frame = pd.DataFrame(X, columns=["a", "a"])
-    with pytest.raises(InvalidInput, match="twice.*'a'"):
+    with pytest.raises(InvalidInput, match=r"twice.*'a'"):
         quick().fit(frame, Y)
 
 

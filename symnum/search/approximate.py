@@ -108,19 +108,26 @@ class ApproximateSearch:
         explained = (columns @ y) ** 2 / total
         for k in _best_per_cost(explained, self.cost[good], _PER_COST):
             yield from self._fit(transform, target, weight, good[[k]])
-        pool = np.union1d(np.argsort(-explained, kind="stable")[: _PAIR_POOL // 2], np.arange(min(_PAIR_POOL, len(good)))[: _PAIR_POOL // 2])
+        pool = np.union1d(
+            np.argsort(-explained, kind="stable")[: _PAIR_POOL // 2],
+            np.arange(min(_PAIR_POOL, len(good)))[: _PAIR_POOL // 2],
+        )
         gram = columns[pool] @ columns[pool].T
         dot = columns[pool] @ y
         with np.errstate(all="ignore"):
             gap = 1 - gram**2
-            both = (dot[:, None] ** 2 + dot[None, :] ** 2 - 2 * gram * dot[:, None] * dot[None, :]) / gap / total
+            both = (
+                (dot[:, None] ** 2 + dot[None, :] ** 2 - 2 * gram * dot[:, None] * dot[None, :]) / gap / total
+            )
         both[~(gap > 1e-4)] = -1
         i, j = np.triu_indices(len(pool), 1)
         cost = self.cost[good[pool[i]]] + self.cost[good[pool[j]]]
         for k in _best_per_cost(both[i, j], cost, _PER_COST):
             yield from self._fit(transform, target, weight, good[[pool[i[k]], pool[j[k]]]])
 
-    def _fit(self, transform: Transform, target: NDArray, weight: NDArray, members: NDArray) -> Iterator[Expression]:
+    def _fit(
+        self, transform: Transform, target: NDArray, weight: NDArray, members: NDArray
+    ) -> Iterator[Expression]:
         parts = [self.bank.expression(int(self.index[m])) for m in members]
         columns = self.values[members]
         for constant in (True, False):
@@ -152,15 +159,27 @@ class ApproximateSearch:
         variables = self.view.variables
         for k in _best_per_cost(explained, self.cost[positive[good]], 2 * _PER_COST):
             member = positive[good[k]]
-            design = np.column_stack([np.ones(len(self.y)), np.log(self.X[:, usable]), np.log(self.values[member])])
+            design = np.column_stack(
+                [np.ones(len(self.y)), np.log(self.X[:, usable]), np.log(self.values[member])]
+            )
             solution = _weighted(design, np.log(np.abs(self.y)), weight)
             part = self.bank.expression(int(self.index[member]))
             for q in (1, 2):
                 exponents = np.round(solution[1:] * q) / q
                 with np.errstate(all="ignore"):
-                    shape = np.prod(self.X[:, usable] ** exponents[:-1], axis=1) * self.values[member] ** exponents[-1]
-                    factor = float(np.sum(self.weights * shape * self.y) / np.sum(self.weights * shape * shape))
-                if np.isfinite(factor) and factor != 0 and exponents[-1] != 0 and np.max(np.abs(exponents)) <= 8:
+                    shape = (
+                        np.prod(self.X[:, usable] ** exponents[:-1], axis=1)
+                        * self.values[member] ** exponents[-1]
+                    )
+                    factor = float(
+                        np.sum(self.weights * shape * self.y) / np.sum(self.weights * shape * shape)
+                    )
+                if (
+                    np.isfinite(factor)
+                    and factor != 0
+                    and exponents[-1] != 0
+                    and np.max(np.abs(exponents)) <= 8
+                ):
                     yield forms.product(factor, [*(variables[j] for j in usable), part], exponents)
 
 

@@ -9,7 +9,10 @@ from typing import Any
 from symnum.exceptions import InvalidInput
 from symnum.expressions.operators import OPERATORS
 
-BACKENDS = {"enumerate": "symnum.search.enumerate:EnumerativeSearch", "auto": "symnum.search.enumerate:EnumerativeSearch"}
+BACKENDS = {
+    "enumerate": "symnum.search.enumerate:EnumerativeSearch",
+    "auto": "symnum.search.enumerate:EnumerativeSearch",
+}
 PLANNED = ("genetic", "snip", "snip-latent", "tpsr", "dysymnet", "operon", "pysr")
 
 
@@ -25,11 +28,15 @@ def make_backend(search: Any, operators: Sequence[str] | None, n_jobs: int) -> A
         OPERATORS[name]
     if isinstance(search, str):
         if search in PLANNED:
-            raise InvalidInput(f"search={search!r} is planned but not in this version; use one of {', '.join(BACKENDS)}")
+            raise InvalidInput(
+                f"search={search!r} is planned but not in this version; use one of {', '.join(BACKENDS)}"
+            )
         if search not in BACKENDS:
             raise InvalidInput(f"search={search!r} is unknown; use one of {', '.join(BACKENDS)}")
         module, _, name = BACKENDS[search].partition(":")
         return getattr(importlib.import_module(module), name)(operators=operators, n_jobs=n_jobs)
     if not callable(getattr(search, "run", None)):
-        raise InvalidInput(f"search must be a name or an object with a run method, got {type(search).__name__}")
+        raise InvalidInput(
+            f"search must be a name or an object with a run method, got {type(search).__name__}"
+        )
     return search

@@ -6,8 +6,8 @@ function is new (semantic de-duplication; Kronberger et al., PPSN 2024, measured
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
 from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +24,9 @@ UNARY_COST = {
     "atan": 3, "tanh": 3,
 }  # fmt: skip
 """What a unary operator adds to the cost of its argument: rarer functions enter later."""
-TRANSCENDENTAL = frozenset({"exp", "log", "sin", "cos", "tan", "asin", "acos", "atan", "tanh", "sinh", "cosh"})
+TRANSCENDENTAL = frozenset(
+    {"exp", "log", "sin", "cos", "tan", "asin", "acos", "atan", "tanh", "sinh", "cosh"}
+)
 _UNDONE_BY = {"inv": ("inv",), "square": ("inv", "sqrt"), "sqrt": ("inv", "square", "sqrt")}
 _BLOCK = 40_000
 _LEAF_VARIABLE, _LEAF_ONE = -1, -2
@@ -119,7 +121,12 @@ class Bank:
 
     @classmethod
     def start(
-        cls, X: NDArray[np.float64], names: Sequence[str], unary: Sequence[str], binary: Sequence[str], capacity: int
+        cls,
+        X: NDArray[np.float64],
+        names: Sequence[str],
+        unary: Sequence[str],
+        binary: Sequence[str],
+        capacity: int,
     ) -> Bank:
         """Bank of the columns of X (rows, d) and the number one."""
         rows = X.shape[0]
@@ -226,7 +233,9 @@ def quietly(job: Callable[[], Any]) -> Any:
         return job()
 
 
-def in_order(jobs: Iterator[Callable[[], Any]], workers: ThreadPoolExecutor | None, ahead: int = 3) -> Iterator[Any]:
+def in_order(
+    jobs: Iterator[Callable[[], Any]], workers: ThreadPoolExecutor | None, ahead: int = 3
+) -> Iterator[Any]:
     """Results of the jobs in their order, a few computed ahead of the reader."""
     if workers is None:
         for job in jobs:

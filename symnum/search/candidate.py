@@ -16,6 +16,8 @@ from symnum.search.signs import with_signs_of
 
 EXACT_LOSS = 1e-12
 """1 - R2 below which a formula counts as exact on noise-free data."""
+FIT_ROWS = 1_000
+"""Rows that constants are fitted on; all rows judge the result."""
 _CHUNK = 200_000
 
 
@@ -50,8 +52,8 @@ class Candidate:
 class HallOfFame:
     """Best formula of every complexity seen so far: that of the shortest description.
 
-    Between formulas of one complexity the description length is the residuals' unless their constants differ in
-    kind, so that ``x**1.5`` is not displaced by ``x**1.4996`` for a gain that is noise.
+    Between formulas of one complexity the description length is that of the residuals unless their constants
+    differ in kind, so that ``x**1.5`` is not displaced by ``x**1.4996`` for a gain that is noise.
 
     Parameters
     ----------
@@ -69,6 +71,8 @@ class HallOfFame:
         weights = problem.weights
         self._weights = None if weights is None else weights / weights.sum()
         mean = np.average(problem.y, weights=weights)
+        # Constants are fitted on samples of this size: losses on more rows differ by luck, not by merit.
+        self.rows = min(len(problem.y), FIT_ROWS)
         self.scale = float(np.sqrt(np.average(problem.y**2, weights=weights)))
         self.variance = float(np.average((problem.y - mean) ** 2, weights=weights))
         order = np.random.default_rng(len(problem.y)).permutation(len(problem.y))
@@ -93,12 +97,12 @@ class HallOfFame:
         return total if np.isfinite(total) else np.inf
 
     def bits(self, e: Expression, X: NDArray, y: NDArray, weights: NDArray | None) -> float:
-        """Description length of a formula judged on other rows, as if there were as many as the problem has."""
+        """Description length of a formula judged on other rows."""
         with np.errstate(all="ignore"):
             loss = float(np.average((e.evaluate(X) - y) ** 2, weights=weights))
         if not np.isfinite(loss):
             return np.inf
-        return description_length(canonical(e), loss, len(self.problem.y), self.scale)
+        return description_length(canonical(e), loss, self.rows, self.scale)
 
     def add(self, expression: Expression, stage: str = "", seconds: float = 0.0) -> Candidate | None:
         """Judge a formula; the candidate is returned when it is the best of its complexity."""
@@ -111,12 +115,16 @@ class HallOfFame:
             return None
         self.tried.add(expression)
         known = self.best.get(expression.complexity)
-        if self._probe is not None and known is not None and self.loss(expression, self._probe) > 2 * known.loss:
+        if (
+            self._probe is not None
+            and known is not None
+            and self.loss(expression, self._probe) > 2 * known.loss
+        ):
             return None
         loss = self.loss(expression)
         if not np.isfinite(loss):
             return None
-        bits = description_length(expression, loss, len(self.problem.y), self.scale)
+        bits = description_length(expression, loss, self.rows, self.scale)
         if known is not None and bits >= known.bits:
             return None
         r2 = 1 - loss / self.variance if self.variance > 0 else float(loss == 0)
@@ -130,7 +138,7 @@ class HallOfFame:
         for _, candidate in sorted(self.best.items()):
             # Differences below rounding do not make a longer formula better.
             floor = 1e-28 * (self.variance + float(np.mean(self.problem.y) ** 2))
-            if not found or candidate.loss < found[-1].loss * (1 - 1e-9) and found[-1].loss > floor:
+            if not found or (candidate.loss < found[-1].loss * (1 - 1e-9) and found[-1].loss > floor):
                 found.append(candidate)
         return found
 

@@ -15,7 +15,7 @@ from symnum.search.snapping import snap
 from symnum.search.view import View
 
 ROWS = 200
-_BATCH = 64
+_BATCH = 32
 _STARTS = 6
 _MOST_CONSTANTS = 8
 _SHIFTED = frozenset({"sin", "cos", "tan", "log", "sqrt", "tanh", "atan", "square", "inv"})
@@ -58,8 +58,15 @@ def skeleton(e: Expression, background: Sequence[Expression]) -> Expression | No
     return result + 1.0
 
 
-def search(view: View, bank: Bank, limit: int, rng: np.random.Generator, stop: Callable[[], bool], n_jobs: int,
-           charge: Callable[[int], None]) -> Iterator[Expression]:  # fmt: skip
+def search(
+    view: View,
+    bank: Bank,
+    limit: int,
+    rng: np.random.Generator,
+    stop: Callable[[], bool],
+    n_jobs: int,
+    charge: Callable[[int], None],
+) -> Iterator[Expression]:
     """Fit the skeletons of the cheapest bank elements; yields the fitted ones that are the best so far."""
     rows = view.rows(ROWS)
     X, y = view.X[rows].T.copy(), view.y[rows]
@@ -96,13 +103,17 @@ def _starts(offsets: NDArray, rng: np.random.Generator, scale: float) -> NDArray
     return starts
 
 
-def refit(expressions: Sequence[Expression], X: NDArray, y: NDArray, weights: NDArray | None, n_jobs: int) -> list[Expression]:
+def refit(
+    expressions: Sequence[Expression], X: NDArray, y: NDArray, weights: NDArray | None, n_jobs: int
+) -> list[Expression]:
     """Constants of given formulas fitted from the values they have."""
     some = [e for e in expressions if 0 < len(e.constants) <= 12]
     if not some:
         return []
     packed = pack(some)
-    fit = fit_constants(packed, X.T.copy(), y, packed.constants[None, :], max_iter=40, weights=weights, n_jobs=n_jobs)
+    fit = fit_constants(
+        packed, X.T.copy(), y, packed.constants[None, :], max_iter=40, weights=weights, n_jobs=n_jobs
+    )
     out = []
     for k, e in enumerate(some):
         values = fit.constants[packed.const_offsets[k] : packed.const_offsets[k + 1]]
@@ -112,14 +123,21 @@ def refit(expressions: Sequence[Expression], X: NDArray, y: NDArray, weights: ND
 
 
 def variants(e: Expression, view: View, rows: NDArray) -> Iterator[Expression]:
-    """The fitted formula, and with negligible constants dropped and the others snapped where the data allow."""
+    """The fitted formula, then with constants dropped or snapped where the data allow."""
     yield e
     X, y = view.X[rows], view.y[rows]
     loss = _loss(e, X, y)
     pruned = e
     values = e.constants.copy()
     for k in range(len(values)):
-        for simple in (0.0, 1.0, -1.0, snap(float(values[k]), 1e-5), float(f"{values[k]:.2g}"), float(f"{values[k]:.3g}")):
+        for simple in (
+            0.0,
+            1.0,
+            -1.0,
+            snap(float(values[k]), 1e-5),
+            float(f"{values[k]:.2g}"),
+            float(f"{values[k]:.3g}"),
+        ):
             trial = values.copy()
             trial[k] = simple
             new = _raw_constants(pruned, trial)
@@ -142,7 +160,12 @@ def _loss(e: Expression, X: NDArray, y: NDArray) -> float:
 
 
 def polish(
-    e: Expression, X: NDArray, y: NDArray, weights: NDArray | None, bits: Callable[[Expression], float]
+    e: Expression,
+    X: NDArray,
+    y: NDArray,
+    weights: NDArray | None,
+    bits: Callable[[Expression], float],
+    stop: Callable[[], bool] = lambda: False,
 ) -> Expression:
     """Constants made simple one at a time, the others fitted again, while the description gets shorter.
 
@@ -152,6 +175,8 @@ def polish(
     X, y, weights : ndarray (n, d), (n,), (n,) or None
     bits : callable
         Description length of a formula, the measure that must fall.
+    stop : callable
+        Asked before every fit.
     """
     best, cost = e, bits(e)
     improved = True
@@ -159,6 +184,8 @@ def polish(
         improved = False
         for k in range(len(best.constants)):
             for simple in _simple(float(best.constants[k])):
+                if stop():
+                    return best
                 trial = _with_fixed(best, k, simple, X, y, weights)
                 value = bits(trial) if trial is not None else np.inf
                 if value < cost - 1e-6:
@@ -191,11 +218,10 @@ def _with_fixed(
     if fixed is None or not free:
         return e.with_constants(values)
     d = len(e.names)
-    codes, seen = e.codes.astype(np.int64), 0
-    for at in np.flatnonzero(codes == CONSTANT):
-        if simple[seen]:
-            codes[at] = -(d + 1 + held.index(seen))
-        seen += 1
+    codes = e.codes.astype(np.int64)
+    for j, at in enumerate(np.flatnonzero(codes == CONSTANT)):
+        if simple[j]:
+            codes[at] = -(d + 1 + held.index(j))
     names = (*e.names, *(f"held{j}" for j in held))
     program = Expression(codes, values[free], names)
     if len(program.constants) != len(free):

@@ -1,4 +1,4 @@
-"""The enumerating search: bank, exact joins, reductions, noisy readouts and inner constants under one budget."""
+"""The enumerating search: bank, joins, reductions, readouts and inner constants under one budget."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from symnum.search import constants
 from symnum.search.approximate import ApproximateSearch
 from symnum.search.bank import UNARY_COST, Bank, quietly
 from symnum.search.budget import Budget
-from symnum.search.candidate import Candidate, HallOfFame
+from symnum.search.candidate import FIT_ROWS, Candidate, HallOfFame
 from symnum.search.exact import ExactSearch, bank_rows
 from symnum.search.reduction import propose, unpredictable
 from symnum.search.view import View, original
@@ -27,7 +27,7 @@ TIERS = (20_000, 200_000, 1_000_000)
 """Bank sizes, tried in turn: a small problem never pays for a large bank."""
 DEFAULT_UNARY = tuple(UNARY_COST)
 DEFAULT_BINARY = ("add", "sub", "mul", "div")
-FIT_ROWS = 1_000
+FINAL_ROWS = 20_000
 MAX_DEPTH = 6
 
 
@@ -55,7 +55,9 @@ class EnumerativeSearch:
         Threads; the result does not depend on it.
     """
 
-    def __init__(self, operators: Sequence[str] | None = None, max_bank: int = TIERS[-1], n_jobs: int = 1) -> None:
+    def __init__(
+        self, operators: Sequence[str] | None = None, max_bank: int = TIERS[-1], n_jobs: int = 1
+    ) -> None:
         self.operators, self.max_bank, self.n_jobs = operators, max_bank, n_jobs
 
     def get_params(self, deep: bool = True) -> dict:
@@ -76,12 +78,22 @@ class EnumerativeSearch:
 class _Run:
     """State of one search."""
 
-    def __init__(self, search: EnumerativeSearch, problem: Problem, budget: Budget, rng: np.random.Generator,
-                 hall: HallOfFame, ledger: list[Stage], workers: ThreadPoolExecutor | None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        search: EnumerativeSearch,
+        problem: Problem,
+        budget: Budget,
+        rng: np.random.Generator,
+        hall: HallOfFame,
+        ledger: list[Stage],
+        workers: ThreadPoolExecutor | None,
+    ) -> None:
         self.search, self.problem, self.budget, self.rng = search, problem, budget, rng
         self.hall, self.ledger, self.workers = hall, ledger, workers
         chosen = search.operators
-        self.unary = [n for n in DEFAULT_UNARY if chosen is None or n in chosen or (n == "inv" and "div" in chosen)]
+        self.unary = [
+            n for n in DEFAULT_UNARY if chosen is None or n in chosen or (n == "inv" and "div" in chosen)
+        ]
         self.binary = [n for n in DEFAULT_BINARY if chosen is None or n in chosen]
         rows = self._fit_rows(problem)
         self.weights = None if problem.weights is None else problem.weights[rows]
@@ -105,6 +117,7 @@ class _Run:
             self.budget.stop("target or features are constant")
             return
         views = [self.view]
+        yield from self._approximate(self.view, "first readouts", 1_500)
         yield from self._tier(self.view, TIERS[0], "small bank")
         if not self._done():
             yield from self._approximate(self.view, "readouts")
@@ -125,6 +138,7 @@ class _Run:
         """Shorten the best formula by algebra, and state why the search ended."""
         if self.lap_ends is not None and self.hall.exact() is not None:
             self.budget.reason = "exact formula found"
+        yield from self._final_fit()
         best = min(self.hall.best.values(), key=lambda c: c.bits, default=None)
         # Sympy works against the clock: without a time limit it would make results depend on the machine.
         limit = min(2.0, self.budget.left() / 2) if self.budget.max_time is not None else 0.0
@@ -135,6 +149,22 @@ class _Run:
         if candidate is not None:
             yield candidate
         self._enter("simplify", before)
+
+    def _final_fit(self) -> Iterator[Candidate]:
+        """Constants of the best few from many more rows than the search used."""
+        n = len(self.problem.y)
+        if n <= FIT_ROWS or self.hall.exact() is not None:
+            return
+        rows = np.sort(np.random.default_rng(n).permutation(n)[:FINAL_ROWS])
+        X, y = self.problem.X[rows], self.problem.y[rows]
+        weights = None if self.problem.weights is None else self.problem.weights[rows]
+        if weights is not None and not np.any(weights > 0):
+            return
+        ranked = sorted(self.hall.best.values(), key=lambda c: c.bits)[:6]
+        made = constants.refit(
+            [self._inner_form(c.expression) for c in ranked], X, y, weights, self.search.n_jobs
+        )
+        yield from self._offer("all rows", original(X, y, self.problem.names), made)
 
     def _deep(self, views: list[View]) -> Iterator[Candidate]:
         """Exact joins over larger banks, then more skeletons."""
@@ -180,7 +210,10 @@ class _Run:
     def _constant(self) -> Iterable[Expression]:
         y = self.problem.y
         mean = float(np.average(y, weights=self.problem.weights))
-        return [Expression.constant(mean, self.problem.names), Expression.constant(float(np.median(y)), self.problem.names)]
+        return [
+            Expression.constant(mean, self.problem.names),
+            Expression.constant(float(np.median(y)), self.problem.names),
+        ]
 
     def _reduce(self) -> Iterator[Candidate]:
         """Follow the best reductions down, two ways at each of the first steps."""
@@ -245,7 +278,9 @@ class _Run:
         search = quietly(lambda: ApproximateSearch(view, bank, self.weights, size))
         yield from self._offer(label, view, search.everything(self._late))
         # Errors of T(y) are not errors of y: the best are fitted again on y itself.
-        ranked = sorted({c.expression: c for c in self.hall.best.values()}.values(), key=lambda c: c.loss)[:24]
+        ranked = sorted({c.expression: c for c in self.hall.best.values()}.values(), key=lambda c: c.loss)[
+            :24
+        ]
         X, y = self.problem_rows()
         forms = [self._inner_form(c.expression) for c in ranked]
         again = constants.refit(forms, X, y, self.weights, self.search.n_jobs)
@@ -267,7 +302,9 @@ class _Run:
         rows = bank_rows(view)
         bank = Bank.start(np.ascontiguousarray(view.X[rows]), view.names, self.unary, self.binary, limit)
         bank.grow(limit, self._late, self.workers)
-        made = constants.search(view, bank, limit, self.rng, self._late, self.search.n_jobs, self.budget.charge)
+        made = constants.search(
+            view, bank, limit, self.rng, self._late, self.search.n_jobs, self.budget.charge
+        )
         yield from self._offer("inner constants", view, made)
         self._enter("inner constants", before)
         yield from self._polish()
@@ -284,7 +321,9 @@ class _Run:
                 continue
             self.polished.add(candidate.expression)
             e = self._inner_form(candidate.expression)
-            made = constants.polish(e, X, y, self.weights, lambda f: self.hall.bits(f, X, y, self.weights))
+            made = constants.polish(
+                e, X, y, self.weights, lambda f: self.hall.bits(f, X, y, self.weights), self._late
+            )
             if made is not e:
                 yield from self._offer("polish", base, [made])
                 self.polished.add(made)
@@ -293,7 +332,9 @@ class _Run:
     def _late(self) -> bool:
         """Whether the running stage must end. Without a time limit the clock decides nothing."""
         timed = self.budget.max_time is not None
-        return self.budget.expired() or (timed and self.lap_ends is not None and self.budget.elapsed > self.lap_ends)
+        return self.budget.expired() or (
+            timed and self.lap_ends is not None and self.budget.elapsed > self.lap_ends
+        )
 
     def _offer(self, label: str, view: View, expressions: Iterable[Expression]) -> Iterator[Candidate]:
         """Hand formulas of a view to the hall of fame; an exact one starts the last lap."""

@@ -107,7 +107,9 @@ class ExactSearch:
         if t is None:
             return
         d = self.X.shape[1]
-        degree = max(k for k in (1, 2, 3, 4, 6) if _count_monomials(d, k) <= min(150, len(self.y) // 3) or k == 1)
+        degree = max(
+            k for k in (1, 2, 3, 4, 6) if _count_monomials(d, k) <= min(150, len(self.y) // 3) or k == 1
+        )
         if _count_monomials(d, degree) < len(self.y) - 10:
             e = through(transform, lambda: solve_sum(t, list(self._monomials(degree))))
             if e is not None:

@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 
 from symnum.expressions.expression import Expression
+from symnum.search.snapping import NAMED_FACTORS
 
 PRECISION = 3e-12
 """Relative error that double arithmetic leaves in a formula: smaller errors are no better."""
@@ -36,9 +37,18 @@ def constant_bits(value: float, precision: float) -> float:
     else:
         digits = len(f"{size:.12e}".split("e")[0].replace(".", "").rstrip("0"))
         exact = 4.0 + 3.33 * digits + 2 * abs(np.log10(size)) if digits <= 6 else np.inf
-        if abs(np.pi / size - round(np.pi / size)) < 1e-12 or abs(size / np.pi - round(size / np.pi)) < 1e-12:
-            exact = 5.0
+        exact = min([exact, *(6.0 + constant_bits(r, precision) for r in _named_ratios(size))])
     return float(min(exact, 4.0 + precision))
+
+
+def _named_ratios(size: float) -> list[float]:
+    """Small fractions that, times pi or a root, make up the number."""
+    found = []
+    for factor in NAMED_FACTORS:
+        fraction = Fraction(size / factor).limit_denominator(12)
+        if 0 < fraction.numerator <= 100 and abs(float(fraction) * factor - size) < 1e-13 * size:
+            found.append(float(fraction))
+    return found
 
 
 def description_length(expression: Expression, loss: float, rows: int, scale: float) -> float:
@@ -57,12 +67,13 @@ def description_length(expression: Expression, loss: float, rows: int, scale: fl
     Notes
     -----
     A real constant is coded as precisely as the residuals ask for, ``log2(scale*sqrt(rows)/rms)`` bits
-    (Rissanen 1978; Udrescu et al. 2020 use the same idea), so that n free constants cannot buy an exact fit of
-    n rows.
+    (Rissanen 1978; Udrescu et al. 2020 use the same idea), so that n free constants cannot buy an exact fit
+    of n rows.
     """
     floor = PRECISION * scale
     error = max(np.sqrt(loss), floor, 1e-150)
     precision = max(2.0, float(np.log2(max(scale, 1e-150) * np.sqrt(rows) / error)))
-    structure = len(expression) * np.log2(_OPERATORS + len(expression.variables))
-    numbers = sum(constant_bits(float(c), precision) for c in expression.constants)
+    # Between spellings of one length the flatter one with positive numbers reads better.
+    structure = len(expression) * np.log2(_OPERATORS + len(expression.variables)) + 0.25 * expression.depth
+    numbers = sum(constant_bits(float(c), precision) + 0.25 * (c < 0) for c in expression.constants)
     return float(structure + numbers + rows * np.log2(error))

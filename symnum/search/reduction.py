@@ -1,8 +1,8 @@
 """Changes of variables that lower the dimension, found by regression on held-out rows.
 
-A hypothesis such as "y = x1^p h(x0/x2, x3)" is tested by kernel regression of log|y| (or y) on the fewer inputs:
-if it holds, the held-out error does not grow. The exponent needs no grid: held-out residuals are linear in the
-target, so the best p is the slope of the residual of log|y| on the residual of log|x1|.
+A hypothesis such as "y = x1^p h(x0/x2, x3)" is tested by kernel regression of log|y| (or y) on the fewer
+inputs: if it holds, the held-out error does not grow. The exponent needs no grid: held-out residuals are linear
+in the target, so the best p is the slope of the residual of log|y| on the residual of log|x1|.
 AI Feynman (Udrescu & Tegmark 2020) tests such symmetries with a neural network's values; regression is
 cheaper, and accepts noise.
 """
@@ -213,7 +213,12 @@ def _peel(view: View, i: int, use_log: bool) -> Callable[[float], View | None]:
 
 
 def _merge(
-    view: View, i: int, j: int, name: str, values: Callable, form: Callable[[Expression, Expression], Expression]
+    view: View,
+    i: int,
+    j: int,
+    name: str,
+    values: Callable,
+    form: Callable[[Expression, Expression], Expression],
 ) -> Callable[[float], View | None]:
     def make(slope: float) -> View | None:
         rest = [k for k in range(len(view.names)) if k not in (i, j)]
@@ -237,7 +242,9 @@ def _merge(
                 e = e * factor if slope > 0 else e / factor
             return view.restore(e)
 
-        step = f"{name} {view.names[i]}, {view.names[j]}" + (f" times {view.names[j]}^{slope:g}" if slope else "")
+        step = f"{name} {view.names[i]}, {view.names[j]}" + (
+            f" times {view.names[j]}^{slope:g}" if slope else ""
+        )
         X = np.column_stack([merged, view.X[:, rest]])
         return View(X, y, names, restore, (*view.path, step))
 

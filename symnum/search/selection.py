@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from symnum.exceptions import InvalidInput
 from symnum.search.candidate import Candidate
-from symnum.search.mdl import PRECISION, description_length
+from symnum.search.mdl import PRECISION
 
 RULES = ("best", "mdl", "bic", "score", "accuracy")
 """Selection rules; "best" is "mdl"."""
@@ -46,4 +46,4 @@ def select(front: Sequence[Candidate], rule: str, rows: int, scale: float) -> in
         floor = max((PRECISION * scale) ** 2, 1e-300)
         count = np.array([c.complexity for c in front])
         return int(np.argmin(rows * np.log(np.maximum(losses, floor)) + np.log(max(rows, 2)) * count))
-    return int(np.argmin([description_length(c.expression, c.loss, rows, scale) for c in front]))
+    return int(np.argmin([c.bits for c in front]))

@@ -16,10 +16,10 @@ Factors = tuple[list[Expression], list[Expression]]
 
 
 def with_signs_of(e: Expression, X: NDArray[np.float64]) -> Expression:
-    """Formula with the same values on X, without ``abs`` and square roots of squares that signs make needless.
+    """Formula with the same values on X, without ``abs`` and roots of squares that signs make needless.
 
-    Both forms fit the data; the shorter is the better guess outside of it. Returns `e` itself when nothing gets
-    shorter.
+    Both forms fit the data; the shorter is the better guess outside of it. Returns `e` itself when nothing
+    gets shorter.
     """
     codes = e.codes
     if not (_ABS in codes or (_SQRT in codes and _SQUARE in codes)):

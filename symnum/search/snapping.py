@@ -6,8 +6,8 @@ from fractions import Fraction
 
 import numpy as np
 
-_FACTORS = (
-    1.0, np.pi, 1 / np.pi, np.pi**2, 1 / np.pi**2, np.sqrt(2), np.sqrt(3), np.sqrt(np.pi), 1 / np.sqrt(np.pi),
+NAMED_FACTORS = (
+    np.pi, 1 / np.pi, np.pi**2, 1 / np.pi**2, np.sqrt(2), np.sqrt(3), np.sqrt(np.pi), 1 / np.sqrt(np.pi),
     np.sqrt(2 * np.pi), 1 / np.sqrt(2 * np.pi),
 )  # fmt: skip
 
@@ -15,13 +15,13 @@ _FACTORS = (
 def snap(value: float, tolerance: float = 1e-9, most: int = 60) -> float:
     """Nearest simple number within a relative tolerance, else the value itself.
 
-    Simple is ``p/q`` with q <= `most`, alone or times a power of pi, a root of 2, 3, pi or 2 pi, the smallest p*q
-    first. A match by chance is unlikely while `tolerance` times the number of candidates is far below 1.
+    Simple is ``p/q`` with q <= `most`, alone or times a power of pi, a root of 2, 3, pi or 2 pi, the smallest
+    p*q first. A match by chance is unlikely while `tolerance` times the number of candidates is far below 1.
     """
     if value == 0 or not np.isfinite(value):
         return value
     found: list[tuple[float, float]] = []
-    for penalty, factor in enumerate(_FACTORS):
+    for penalty, factor in enumerate((1.0, *NAMED_FACTORS)):
         ratio = value / factor
         if not 1e-7 < abs(ratio) < 1e7:
             continue

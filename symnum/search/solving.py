@@ -54,9 +54,7 @@ def _least_squares(target: NDArray, columns: Sequence[Column]) -> tuple[NDArray,
     return solution / scale, float(np.linalg.norm(matrix @ (solution / scale) - target))
 
 
-def solve_quotient(
-    target: NDArray, upper: Sequence[Column], lower: Sequence[Column]
-) -> Expression | None:
+def solve_quotient(target: NDArray, upper: Sequence[Column], lower: Sequence[Column]) -> Expression | None:
     """``target = sum(c*upper) / sum(d*lower)`` exactly, sparse; None when it does not hold."""
     columns = [*upper, *((-target * v, e) for v, e in lower)]
     if not all(np.all(np.isfinite(c[0])) for c in columns):
@@ -101,7 +99,7 @@ def _sparse_null(triangle: NDArray) -> tuple[NDArray, NDArray] | None:
 
 
 def _scalings(top: list, bottom: list) -> list[tuple[float, Expression]]:
-    """The quotient with each coefficient in turn set to one; rated by how many numbers remain to be written."""
+    """The quotient with each coefficient in turn set to one, rated by the numbers left to write."""
     made = []
     for pivot in [c for c, _ in (*bottom, *top)]:
         high = [(snap(float(c / pivot)), e) for c, e in top]
@@ -124,7 +122,11 @@ def solve_product(
     with np.errstate(all="ignore"):
         log_target = np.log(np.abs(target))
         logs = [np.log(np.abs(v)) for v, _ in bases]
-    columns: list[Column] = [(np.ones(n), None), *((v, b[1]) for v, b in zip(logs, bases, strict=True)), *exponentials]
+    columns: list[Column] = [
+        (np.ones(n), None),
+        *((v, b[1]) for v, b in zip(logs, bases, strict=True)),
+        *exponentials,
+    ]
     if not np.all(np.isfinite(log_target)) or not all(np.all(np.isfinite(c[0])) for c in columns):
         return None
     coefficients, error = _least_squares(log_target, columns)

@@ -52,19 +52,36 @@ def _unary(name: str) -> Callable[[Expression], Expression]:
     return lambda e: Expression.apply(name, e)
 
 
+def _within(limit: float) -> Callable[[NDArray], bool]:
+    return lambda y: bool(np.abs(y).max() <= limit)
+
+
+def _at_least(low: float, high: float = np.inf) -> Callable[[NDArray], bool]:
+    return lambda y: bool(y.min() >= low and y.max() <= high)
+
+
+_TINY = 1e-300  # keeps 1/0 out of slopes at the edge of a domain
 IDENTITY = Transform("y", lambda y: y, lambda y: True, lambda e: e, np.ones_like)
 TRANSFORMS = (
     IDENTITY,
-    Transform("log", np.log, lambda y: y.min() > 0, _unary("exp"), lambda y: 1 / np.abs(y)),
-    Transform("square", np.square, lambda y: y.min() >= 0, _unary("sqrt"), lambda y: 2 * np.abs(y), products=False),
-    Transform("asin", np.arcsin, lambda y: np.abs(y).max() <= 1, _unary("sin"),
-              lambda y: 1 / np.sqrt(np.maximum(1 - y * y, 1e-12))),
-    Transform("sin", np.sin, lambda y: np.abs(y).max() <= _HALF_PI, _unary("asin"), lambda y: np.abs(np.cos(y))),
-    Transform("cos", np.cos, lambda y: y.min() >= 0 and y.max() <= np.pi, _unary("acos"), lambda y: np.abs(np.sin(y))),
-    Transform("tan", np.tan, lambda y: np.abs(y).max() < _HALF_PI, _unary("atan"), lambda y: 1 + np.tan(y) ** 2),
-    Transform("exp", np.exp, lambda y: np.abs(y).max() < 12, _unary("log"), np.exp),
-    Transform("sqrt", np.sqrt, lambda y: y.min() >= 0, _unary("square"),
-              lambda y: 0.5 / np.sqrt(np.maximum(y, 1e-300)), products=False),
-    Transform("atanh", np.arctanh, lambda y: np.abs(y).max() < 1, _unary("tanh"),
-              lambda y: 1 / np.maximum(1 - y * y, 1e-12)),
-)  # fmt: skip
+    Transform("log", np.log, _at_least(_TINY), _unary("exp"), lambda y: 1 / np.abs(y)),
+    Transform("square", np.square, _at_least(0), _unary("sqrt"), lambda y: 2 * np.abs(y), products=False),
+    Transform(
+        "asin", np.arcsin, _within(1), _unary("sin"), lambda y: 1 / np.sqrt(np.maximum(1 - y * y, 1e-12))
+    ),
+    Transform("sin", np.sin, _within(_HALF_PI), _unary("asin"), lambda y: np.abs(np.cos(y))),
+    Transform("cos", np.cos, _at_least(0, np.pi), _unary("acos"), lambda y: np.abs(np.sin(y))),
+    Transform("tan", np.tan, _within(_HALF_PI * (1 - 1e-9)), _unary("atan"), lambda y: 1 + np.tan(y) ** 2),
+    Transform("exp", np.exp, _within(12), _unary("log"), np.exp),
+    Transform(
+        "sqrt",
+        np.sqrt,
+        _at_least(0),
+        _unary("square"),
+        lambda y: 0.5 / np.sqrt(np.maximum(y, _TINY)),
+        products=False,
+    ),
+    Transform(
+        "atanh", np.arctanh, _within(1 - 1e-12), _unary("tanh"), lambda y: 1 / np.maximum(1 - y * y, 1e-12)
+    ),
+)

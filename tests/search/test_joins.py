@@ -50,7 +50,9 @@ def test_distinct_keeps_the_cheapest_of_equal_directions():
     m = 1 + SPARE
     base = rng.normal(size=(3, m))
     columns = np.concatenate([base, 4 - 2 * base[:1], base[1:2] + 1e-3 * base[2:3]])
-    kept = Dictionary(columns, np.arange(5, dtype=np.int32), np.zeros(5, np.int8), np.array([3, 3, 3, 1, 2], np.int16))
+    kept = Dictionary(
+        columns, np.arange(5, dtype=np.int32), np.zeros(5, np.int8), np.array([3, 3, 3, 1, 2], np.int16)
+    )
     assert sorted(distinct(kept, null_projection(np.ones((m, 1)))).element.tolist()) == [1, 2, 3, 4]
 
 

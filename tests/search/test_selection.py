@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -40,9 +42,11 @@ def test_weights_and_ignored_rows():
 
 
 def test_front_is_not_dominated():
-    hall = hall_of(TRUTH + RNG.normal(size=200), "2", "a", "7*a", "a*b", "3*a**2", "3*a**2 + 0*b", "3*a**2 + 0.01*sin(b)")
+    hall = hall_of(
+        TRUTH + RNG.normal(size=200), "2", "a", "7*a", "a*b", "3*a**2", "3*a**2 + 0*b", "3*a**2 + 0.01*sin(b)"
+    )
     front = hall.front()
-    assert all(x.loss > y.loss and x.complexity < y.complexity for x, y in zip(front, front[1:], strict=False))
+    assert all(x.loss > y.loss and x.complexity < y.complexity for x, y in pairwise(front))
 
 
 def test_undefined_and_too_long_are_refused():

@@ -26,7 +26,9 @@ def test_shorter_form_with_the_same_values(text, expected):
     new = with_signs_of(e, POSITIVE)
     assert new.complexity < e.complexity or str(new) == text
     np.testing.assert_allclose(new.evaluate(POSITIVE), e.evaluate(POSITIVE), rtol=1e-12)
-    np.testing.assert_allclose(new.evaluate(POSITIVE), Expression.parse(expected, NAMES).evaluate(POSITIVE), rtol=1e-12)
+    np.testing.assert_allclose(
+        new.evaluate(POSITIVE), Expression.parse(expected, NAMES).evaluate(POSITIVE), rtol=1e-12
+    )
 
 
 def test_mixed_signs_are_left_alone():

@@ -83,7 +83,8 @@ def test_transforms_refuse_other_branches():
 
 @pytest.mark.parametrize(
     ("value", "simple"),
-    [(2 / 3, 2 / 3), (np.pi / 4, np.pi / 4), (1 / (4 * np.pi), 1 / (4 * np.pi)), (np.sqrt(2) / 3, np.sqrt(2) / 3),
+    [(2 / 3, 2 / 3), (np.pi / 4, np.pi / 4), (1 / (4 * np.pi), 1 / (4 * np.pi)),
+     (np.sqrt(2) / 3, np.sqrt(2) / 3),
      (7.0, 7.0), (0.05, 0.05), (1 / np.sqrt(2 * np.pi), 1 / np.sqrt(2 * np.pi))],
 )  # fmt: skip
 def test_snapping_finds_simple_numbers(value, simple):
@@ -96,7 +97,9 @@ def test_snapping_leaves_other_numbers():
     assert snap(0.0) == 0.0
 
 
-@pytest.mark.parametrize(("value", "expected"), [(1.5 + 1e-8, 1.5), (-2 / 3, -2 / 3), (0.4, 0.4), (1.2345, 1.2345)])
+@pytest.mark.parametrize(
+    ("value", "expected"), [(1.5 + 1e-8, 1.5), (-2 / 3, -2 / 3), (0.4, 0.4), (1.2345, 1.2345)]
+)
 def test_exponents(value, expected):
     assert snap_exponent(value) == pytest.approx(expected, abs=1e-12)
 

@@ -1,0 +1,99 @@
+"""Fitted models as JSON: plain data out, checked data in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from symnum.exceptions import InvalidInput
+from symnum.expressions.expression import Expression
+
+FORMAT, VERSION = "symnum-model", 1
+
+
+def write(model: Any, path: Path) -> None:
+    """Write a fitted model; parameters that JSON cannot hold (callbacks, search objects) are left out."""
+    params = {k: v for k, v in model.get_params(deep=False).items() if _plain(v)}
+    data = {
+        "format": FORMAT, "version": VERSION, "params": params,
+        "expressions": [e.to_dict() for e in model.expressions_],
+        "equations": model.equations_.to_dict(orient="list"), "ledger": model.ledger_.to_dict(orient="list"),
+        "best_index": int(model.best_index_), "stop_reason": model.stop_reason_, "units": model.units_,
+        "n_rows": model.n_rows_, "n_features_in": int(model.n_features_in_),
+        "feature_names_in": list(getattr(model, "feature_names_in_", [])) or None,
+    }  # fmt: skip
+    path.write_text(json.dumps(data, indent=1, default=_to_plain), encoding="utf-8")
+
+
+def read(cls: type, path: Path) -> Any:
+    """Model from a file; see `SymbolicRegressor.load`."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InvalidInput(f"no model file at {str(path)!r}") from None
+    except IsADirectoryError:
+        raise InvalidInput(f"{str(path)!r} is a folder; name the model file in it") from None
+    except OSError as error:
+        raise InvalidInput(f"cannot read {str(path)!r}: {error.strerror or error}") from None
+    except (ValueError, RecursionError):  # not UTF-8, not JSON
+        raise InvalidInput(
+            f"{path.name} is no model: expected the JSON that SymbolicRegressor.save writes"
+        ) from None
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise InvalidInput(
+            f"{path.name} is no symnum model; expected a file written by SymbolicRegressor.save"
+        )
+    if data.get("version") != VERSION:
+        raise InvalidInput(
+            f"{path.name} has model version {data.get('version')}, this symnum reads {VERSION}"
+        )
+    try:
+        return _build(cls, data)
+    except Exception as error:  # whatever a damaged file can do to those who read it
+        detail = f"{type(error).__name__}: {error}"
+        raise InvalidInput(
+            f"{path.name} is a damaged model ({detail}); fit again to get a new one"
+        ) from error
+
+
+def _build(cls: type, data: dict[str, Any]) -> Any:
+    import pandas as pd
+
+    model = cls(**data["params"])
+    model.expressions_ = [Expression.from_dict(e) for e in data["expressions"]]
+    model.equations_ = pd.DataFrame(data["equations"])
+    model.ledger_ = pd.DataFrame(data["ledger"])
+    model.best_index_, model.stop_reason_ = data["best_index"], data["stop_reason"]
+    model.units_ = tuple(data["units"]) if data["units"] else None
+    model.n_rows_, model.n_features_in_ = data["n_rows"], data["n_features_in"]
+    if data["feature_names_in"]:
+        model.feature_names_in_ = np.array(data["feature_names_in"], dtype=object)
+    count = len(model.expressions_)
+    if not 0 <= model.best_index_ < count or len(model.equations_) != count:
+        raise ValueError(f"{count} formulas, {len(model.equations_)} rows, row {model.best_index_} selected")
+    if model.units_ is not None and len(model.units_) != model.n_features_in_ + 1:
+        raise ValueError(f"{len(model.units_)} units for {model.n_features_in_} columns and the target")
+    if not isinstance(model.n_rows_, int) or not isinstance(model.stop_reason_, str):
+        raise TypeError("n_rows or stop_reason is of another kind")
+    for name in ("complexity", "loss", "score", "r2"):
+        model.equations_[name].to_numpy(dtype=float)
+    if any(len(e.names) != model.n_features_in_ for e in model.expressions_):
+        raise ValueError("formulas and columns differ")
+    return model
+
+
+def _plain(value: Any) -> bool:
+    try:
+        json.dumps(value, default=_to_plain)
+    except TypeError:
+        return False
+    return True
+
+
+def _to_plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} has no plain form")
