@@ -1,8 +1,8 @@
 """Changes of variables that lower the dimension, found by regression on held-out rows.
 
 A hypothesis such as "y = x1^p h(x0/x2, x3)" is tested by kernel regression of log|y| (or y) on the fewer
-inputs: if it holds, the held-out error does not grow. The exponent needs no grid: held-out residuals are linear
-in the target, so the best p is the slope of the residual of log|y| on the residual of log|x1|.
+inputs: if it holds, the held-out error does not grow. The exponent needs no grid: held-out residuals are
+linear in the target, so the best p is the slope of the residual of log|y| on the residual of log|x1|.
 AI Feynman (Udrescu & Tegmark 2020) tests such symmetries with a neural network's values; regression is
 cheaper, and accepts noise.
 """
