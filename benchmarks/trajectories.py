@@ -20,8 +20,9 @@ from symnum.synthesis.families.trajectories import RANDOM_FAMILIES, TrajectoryCo
 # CPU seconds per trajectory of the published generator (one core, five initial conditions).
 PUBLISHED = {
     "thomas": 0.010, "lorenz_3d": 0.065, "aizawa": 0.018, "chen_lee": 0.013, "dadras": 0.003,
-    "rossler": 0.002, "halvorsen": 0.003, "fabrikant": 0.046, "sprott_B": 0.008, "sprott_linz_F": 0.011, "four_wing": 0.012,
-    "duffing": 0.026, "lorenz_96_4d": 0.062, "lorenz_96_5d": 0.052, "double_pendulum": 0.068,
+    "rossler": 0.002, "halvorsen": 0.003, "fabrikant": 0.046, "sprott_B": 0.008, "sprott_linz_F": 0.011,
+    "four_wing": 0.012, "duffing": 0.026, "lorenz_96_4d": 0.062, "lorenz_96_5d": 0.052,
+    "double_pendulum": 0.068,
 }  # fmt: skip
 
 

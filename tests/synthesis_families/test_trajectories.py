@@ -101,6 +101,27 @@ def test_noise_is_exactly_as_large_as_asked():
         add_noise(clean, -0.1, np.random.default_rng(0))
 
 
+def test_guesses_know_where_a_family_may_change():
+    rng = np.random.default_rng(0)
+    pendulum = make_equation(SMALL, "double_pendulum", 0)
+    guesses = [pendulum.guess(rng, 0.5, 0.5) for _ in range(50)]
+    assert {g.kind for g in guesses} == {"add", "delete"}
+    assert {g.dimension for g in guesses} == {2, 3}
+    heat = make_equation(SMALL, "heat", 0)
+    names = {n for _ in range(200) for n in heat.guess(rng, 1, 0).term.to_prefix() if isinstance(n, str)}
+    assert names == {"mul", "u", "ut", "ux", "uxx", "uxxx", "uxxxx"}
+    assert make_equation(SMALL, "random_2d", 0).guess(rng, 1, 0).kind == "add"
+
+
+def test_riemann_problems_do_not_wrap_around():
+    config = TrajectoryConfig(trajectories=4, frames=9, cells=64, initial="shock")
+    data = make_equation(config, "inviscid_burgers", 0)
+    # The state behind the shock stays at the left end; around a circle a rarefaction would enter.
+    np.testing.assert_allclose(data.values[:, :, 0], data.values[:, :1, 0] * np.ones(9), rtol=1e-6)
+    with pytest.raises(InvalidInput, match="periodic interval only"):
+        make_equation(config, "heat", 0)
+
+
 # ------------------------------------------------------------ failures
 def test_explosions_are_drawn_again_and_counted():
     found = Counter()

@@ -56,6 +56,14 @@ def _derivatives(run, codes, offsets, constants, const_offsets, w, levels, base,
 
 
 @njit(nogil=True, error_model="numpy", cache=True)
+def _copy(source, target, first, at, count):
+    """Copy rows; slices would take long to compile."""
+    for i in range(count):
+        for j in range(source.shape[1]):
+            target[at + i, j] = source[first + i, j]
+
+
+@njit(nogil=True, error_model="numpy", cache=True)
 def _first_step(y, f, j, span, rtol, atol):
     """First guess of the step (Hairer, Norsett & Wanner, Solving ODEs I, II.4), and whether it is finite."""
     size = slope = 0.0
@@ -110,11 +118,12 @@ def integrate(
         if active == 0:
             return
         if any_fresh:
-            w[base : base + d, :] = y
+            _copy(y, w, 0, base, d)
             _derivatives(run, codes, offsets, constants, const_offsets, w, levels, base, stack, trial)
             for j in range(lanes):
                 if fresh[j]:
-                    k[0, :, j] = trial[:, j]
+                    for i in range(d):
+                        k[0, i, j] = trial[i, j]
                     h[j], fine = _first_step(y, trial, j, times[who[j], m - 1] - t[j], rtol, atol)
                     fresh[j] = False
                     if m == 1 or not fine:
@@ -133,7 +142,7 @@ def integrate(
                 for j in range(lanes):
                     w[base + i, j] = y[i, j] + h[j] * w[base + i, j]
             if s == 6:
-                trial[:, :] = w[base : base + d, :]
+                _copy(w, trial, base, 0, d)
             _derivatives(run, codes, offsets, constants, const_offsets, w, levels, base, stack, k[s])
         for j in range(lanes):
             row = who[j]

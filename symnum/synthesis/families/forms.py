@@ -109,7 +109,6 @@ def prose_form(tree: Tree, coefficients: Collection[str] = (), powers: bool = Tr
         parts = factors(tree, powers)
         if len(parts) > 1:
             return product([prose_form(p, coefficients, powers) for p in parts])
-        tree = parts[0]
     tree = (tree[0], *(prose_form(a, coefficients, powers) for a in tree[1:]))
     if tree[0] == "sub":
         lead, *rest = factors(tree[2], powers=False)

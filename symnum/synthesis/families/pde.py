@@ -128,7 +128,7 @@ class PDEFamily:
     def places(self, points: int = 128, refined: bool = False) -> Float:
         """Centres of the cells of the data, or of the cells that are computed."""
         cells = points * (self.refine if refined else 1)
-        return (np.arange(cells) + 0.5) * (LENGTH / cells)
+        return (np.arange(cells, dtype=np.float64) + 0.5) * (LENGTH / cells)
 
     def draw_initial(
         self, rng: np.random.Generator, count: int, points: int = 128, law: str | None = None

@@ -240,7 +240,8 @@ def _run(
     from joblib import Parallel, delayed
 
     pool = Parallel(n_jobs=workers, return_as="generator_unordered")
-    yield from pool(delayed(_make)(root, config, task) for task in tasks)
+    made: Any = pool(delayed(_make)(root, config, task) for task in tasks)
+    yield from made
 
 
 def _make(root: Path, config: TrajectoryConfig, task: _Task) -> tuple[str, dict[str, Any]]:

@@ -26,7 +26,7 @@ class Spectrum:
 
     def symbol(self, order: int) -> Complex:
         """What the derivative of some order multiplies each mode with."""
-        symbol = (1j * self.wave) ** order
+        symbol = np.asarray((1j * self.wave) ** order, dtype=np.complex128)
         if order % 2 and self.points % 2 == 0:
             symbol[-1] = 0  # the derivative of the fastest mode vanishes on the grid
         return symbol

@@ -13,9 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from symnum.exceptions import InvalidInput, SymnumError
 from symnum.expressions import Expression
+from symnum.synthesis.families.edits import Edit, edit
+from symnum.synthesis.families.initial import RIEMANN
 from symnum.synthesis.families.integrate import STATUS
 from symnum.synthesis.families.ode_families import ODE_FAMILIES
-from symnum.synthesis.families.pde import T_RANGE, PDEFamily
+from symnum.synthesis.families.pde import EDIT_LEAVES, T_RANGE, PDEFamily
 from symnum.synthesis.families.pde_families import PDE_FAMILIES
 from symnum.synthesis.families.random_odes import (
     MAX_DIMENSION,
@@ -54,7 +56,8 @@ class TrajectoryConfig:
     irregular : bool
         Draw the times but the first uniformly, for every equation anew, instead of spacing them equally.
     initial : str or None
-        Law of the initial fields of PDEs; the family's own when None.
+        Law of the initial fields of PDEs; the family's own when None. Riemann problems ("shock",
+        "rarefaction", "two_shocks") are for families solved by finite volumes.
 
     Raises
     ------
@@ -118,6 +121,12 @@ class EquationData:
     def skeleton(self) -> tuple[Expression, ...]:
         """Equations with every number set to 1."""
         return tuple(e.skeleton() for e in self.equations)
+
+    def guess(self, rng: np.random.Generator, add: float = 0.15, delete: float = 0.15) -> Edit:
+        """Equations with at most one term added or left out; see `symnum.synthesis.families.edits.edit`."""
+        pde = self.family in PDE_FAMILIES
+        at = ODE_FAMILIES[self.family].edit_at if self.family in ODE_FAMILIES else None
+        return edit(self.equations, rng, add, delete, EDIT_LEAVES if pde else None, at)
 
     def observe(self, noise: float) -> NDArray[np.float32]:
         """Values with relative noise in the Euclidean norm of each trajectory, the same at every call."""
@@ -316,7 +325,7 @@ def _fields(config: TrajectoryConfig, family: PDEFamily, index: int) -> Equation
         for _ in range(CANDIDATES):
             count = wanted - len(accepted)
             initial = family.draw_initial(rng, count, config.cells, config.initial)
-            found = family.solve(coefficients, initial, times)
+            found = family.solve(coefficients, initial, times, config.initial not in RIEMANN)
             size = np.sqrt((found.values**2).sum(axis=(1, 2)))
             fits = found.ok & (low <= size) & (size <= high)
             rejected.update(STATUS[s] for s in found.status[~found.ok].tolist())

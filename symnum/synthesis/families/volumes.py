@@ -98,7 +98,9 @@ def _reaction(residual: Residual) -> Callable[[Float], Float]:
 
 def _fit(function: Callable[[Float], Float], lo: float, hi: float) -> Float:
     """Chebyshev series of a function on [lo, hi], as short as rounding allows."""
-    c = chebyshev.chebinterpolate(lambda z: function(0.5 * (lo + hi) + 0.5 * (hi - lo) * z), NODES - 1)
+    z = chebyshev.chebpts1(NODES)
+    c = chebyshev.chebvander(z, NODES - 1).T @ function(0.5 * (lo + hi) + 0.5 * (hi - lo) * z)
+    c *= np.where(np.arange(NODES) == 0, 1.0, 2.0) / NODES
     small = 1e-10 * np.abs(c).max()
     significant = np.flatnonzero(np.abs(c) > small)
     if significant.size and significant[-1] == NODES - 1:
