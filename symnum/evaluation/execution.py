@@ -22,7 +22,8 @@ from symnum.evaluation.catalogue import Entry, entry
 from symnum.evaluation.methods import Answer, NotApplicable, Training, make_method
 from symnum.evaluation.methods.base import FitTimeout
 from symnum.evaluation.protocols import Prepared, prepare
-from symnum.evaluation.task import GRACE_SECONDS, ROW_COLUMNS, Task, empty_row, failure_row
+from symnum.evaluation.tables import DataNotFound
+from symnum.evaluation.task import GRACE_SECONDS, ROW_COLUMNS, Task, empty_row, failure_row, said
 from symnum.evaluation.verdicts import Judge, judge, sizes_alone
 from symnum.expressions.canonical import canonical
 from symnum.expressions.expression import Expression
@@ -41,7 +42,11 @@ def execute(task: Task) -> dict[str, Any]:
     known: dict[str, Any] = {"started": datetime.now(UTC).isoformat(timespec="seconds"), **_versions()}
     if reason := method.missing():
         return failure_row(task, "skipped", reason, **known)
-    data = prepare(problem, task.protocol, task.seed, task.noise, task.rows)
+    try:
+        data = prepare(problem, task.protocol, task.seed, task.noise, task.rows)
+    except DataNotFound:
+        # No method can be blamed for it, and the places looked at are of no interest to others.
+        return failure_row(task, "skipped", f"the table {problem.table} is not at hand", **known)
     known |= _described(problem, data)
     training = Training(
         data.X_train, data.y_train, data.names, task.max_time, task.n_jobs, task.seed, _units(problem, data),
@@ -60,9 +65,9 @@ def execute(task: Task) -> dict[str, Any]:
         message = f"the fit went on for {seconds['fit_seconds']:.1f} s and gave nothing"
         return failure_row(task, "timeout", message, **known, **seconds)
     except MemoryError as error:
-        return failure_row(task, "memory", f"MemoryError: {error}", **known, **clock.stop())
+        return failure_row(task, "memory", said(error), **known, **clock.stop())
     except Exception as error:  # whatever a method raises is its failure, not the harness's
-        return failure_row(task, "error", f"{type(error).__name__}: {error}", **known, **clock.stop())
+        return failure_row(task, "error", said(error), **known, **clock.stop())
     known |= clock.stop()
     late = known["fit_seconds"] > _TOLERATED * task.max_time + 2
     try:
@@ -71,7 +76,7 @@ def execute(task: Task) -> dict[str, Any]:
         if late:
             row["message"] = "; ".join(filter(None, ["overran its budget", row["message"]]))
     except Exception as error:
-        return failure_row(task, "error", f"{type(error).__name__}: {error}", **known)
+        return failure_row(task, "error", said(error), **known)
     row["total_seconds"] = time.perf_counter() - began
     return {name: _plain(row[name]) for name in ROW_COLUMNS}
 

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from symnum.exceptions import InvalidInput
@@ -230,6 +232,15 @@ def failure_row(task: Task, status: str, message: str, **known: Any) -> dict[str
     return empty_row(task) | known | {"status": status, "message": message[:2000]}
 
 
+def said(error: BaseException) -> str:
+    """Name and message of an error, without the places of this machine: rows are published."""
+    text = f"{type(error).__name__}: {error}"
+    root = str(Path(__file__).resolve().parents[2])
+    for place, sign in ((tempfile.gettempdir(), "TMP"), (root, "ROOT"), (str(Path.home()), "~")):
+        text = text.replace(place, sign) if len(place) > 1 else text
+    return text
+
+
 def time_limit(task: Task) -> float:
     """Seconds after which a run of this task is certainly stuck: the runner's hard limit."""
     return task.max_time + GRACE_SECONDS + VERDICT_SECONDS + 60.0
@@ -249,6 +260,6 @@ def run_task(task: Task) -> dict[str, Any]:
 
         return execute(task)
     except MemoryError as error:
-        return failure_row(task, "memory", f"MemoryError: {error}")
+        return failure_row(task, "memory", said(error))
     except Exception as error:  # the contract: failures are rows
-        return failure_row(task, "error", f"{type(error).__name__}: {error}")
+        return failure_row(task, "error", said(error))

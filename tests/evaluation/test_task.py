@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import textwrap
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from symnum.evaluation.catalogue import entry
 from symnum.evaluation.protocols import prepare
-from symnum.evaluation.task import ROW_COLUMNS, Task, failure_row, run_task, time_limit
+from symnum.evaluation.task import ROW_COLUMNS, Task, failure_row, run_task, said, time_limit
 from symnum.exceptions import InvalidInput
 from symnum.expressions import Expression
 
@@ -75,7 +77,13 @@ def test_failures_are_rows(monkeypatch, tmp_path):
     monkeypatch.setenv("SYMNUM_DATA", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     row = run_task(Task("linear", "blackbox/1027_ESL"))
-    assert (row["status"], "1027_ESL" in row["message"]) == ("error", True)
+    assert (row["status"], row["message"]) == ("skipped", "the table 1027_ESL is not at hand")
+
+
+def test_messages_hold_no_places_of_this_machine(tmp_path):
+    here = Path(__file__).resolve().parents[2] / "datasets"
+    message = said(OSError(f"cannot read {here}/x and {tempfile.gettempdir()}/y and {Path.home()}/z"))
+    assert message == "OSError: cannot read ROOT/datasets/x and TMP/y and ~/z"
 
 
 FAILING = """
