@@ -58,7 +58,8 @@ def _row(
     ]
     task = Task(method, problem, seed=seed, noise=noise, tracks=tuple(labels))
     stamp = f"2026-01-01T00:00:00.{rng.integers(10**6):06d}+00:00"
-    row = empty_row(task) | {"finished": stamp, "started": stamp, "host": "bench", "cpu": "bench", "cores": 2}
+    machine = {"host": "bench", "cpu": "bench", "cores": 2, "lanes": 1, "load": 0.5}
+    row = empty_row(task) | machine | {"finished": stamp, "started": stamp}
     if rng.random() < 0.02:
         return row | {
             "status": "timeout",

@@ -70,7 +70,7 @@ class Warden:
     Parameters
     ----------
     preload : sequence of str
-        Modules to import once, before the first call; what they do at import is shared by all calls.
+        Modules to import once, before the first call; those that are not there are left out.
 
     Raises
     ------
@@ -163,24 +163,15 @@ def serve(channel: int) -> None:
     # Processes orphaned anywhere below become our children instead of init's: none can run away.
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     with socket.socket(fileno=channel) as connection, connection.makefile("rb") as requests:
-        failed = _import_all(json.loads(requests.readline())["preload"])
+        for name in json.loads(requests.readline())["preload"]:
+            with contextlib.suppress(ImportError):  # who needs it says so
+                importlib.import_module(name)
         for line in requests:
-            outcome = (
-                Outcome("error", message=failed) if failed else _supervise(connection, **json.loads(line))
-            )
+            outcome = _supervise(connection, **json.loads(line))
             try:
                 connection.sendall(json.dumps(asdict(outcome)).encode() + b"\n")
             except OSError:
                 break
-
-
-def _import_all(modules: Sequence[str]) -> str:
-    for name in modules:
-        try:
-            importlib.import_module(name)
-        except ImportError as error:
-            return f"cannot preload {name}: {error}"
-    return ""
 
 
 def _supervise(

@@ -31,10 +31,11 @@ if TYPE_CHECKING:
 
 WORK = "symnum.evaluation.runner:work"
 PRELOAD = (
-    "numpy", "scipy.optimize", "scipy.stats", "pandas", "sklearn.base", "sklearn.model_selection", "sympy",
-    "numba", "threadpoolctl", "symnum.regressor", "symnum.evaluation.runner",
+    "scipy.optimize", "scipy.stats", "pandas", "sklearn.base", "sklearn.model_selection", "sklearn.metrics",
+    "sympy", "numba", "threadpoolctl", "symnum.regressor", "symnum.evaluation.execution",
+    "symnum.evaluation.runner",
 )  # fmt: skip
-"""What a warden imports once, so that no run pays for it."""
+"""What a warden imports once, with the modules that the methods need, so that no run pays for it."""
 
 _THREAD_VARIABLES = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA", "VECLIB_MAXIMUM", "JULIA", "RAYON")
 
@@ -112,7 +113,8 @@ def run_campaign(
         stored = {key for key, status in store.statuses().items() if status not in again}
         unique = {task.key: task for task in tasks}
         waiting = [task for key, task in unique.items() if key not in stored]
-        calls = [_call(task, target, seconds(task), memory_mb) for task in waiting]
+        preload = [*PRELOAD, *_modules(waiting)]
+        calls = [_call(task, target, seconds(task), memory_mb, preload) for task in waiting]
         failed, finished, interrupted = 0, 0, False
         lanes = _lanes(workers, scheduler, len(calls))
         progress = Progress(waiting, len(unique) - len(waiting), console)
@@ -154,8 +156,25 @@ _Call = dict[str, Any]
 _Run = Callable[[Sequence[_Call]], Iterator[dict[str, Any]]]
 
 
-def _call(task: Task, target: str, seconds: float, memory_mb: float) -> _Call:
-    return {"task": task.to_dict(), "target": target, "seconds": seconds, "memory_mb": memory_mb}
+def _call(task: Task, target: str, seconds: float, memory_mb: float, preload: Sequence[str]) -> _Call:
+    return {
+        "task": task.to_dict(),
+        "target": target,
+        "seconds": seconds,
+        "memory_mb": memory_mb,
+        "preload": preload,
+    }
+
+
+def _modules(tasks: Iterable[Task]) -> list[str]:
+    """Modules that the tasks' methods import before their fits."""
+    from symnum.evaluation.methods import make_method
+
+    needed: dict[str, None] = {}
+    for name in dict.fromkeys(task.method for task in tasks):
+        with contextlib.suppress(SymnumError):  # an unknown method is an error of its runs
+            needed.update(dict.fromkeys(make_method(name).requires))
+    return list(needed)
 
 
 def _lanes(workers: int, scheduler: str | None, calls: int) -> contextlib.AbstractContextManager[_Run]:
@@ -244,7 +263,7 @@ def supervise(call: _Call, lanes: int) -> dict[str, Any]:
     task = Task.from_dict(call["task"])
     warden: Warden | None = getattr(_here, "warden", None)
     if warden is None or warden.closed:
-        warden = _here.warden = Warden(PRELOAD)
+        warden = _here.warden = Warden(call["preload"])
         _all_wardens.add(warden)
     machine = _machine()
     load = os.getloadavg()[0] / machine["cores"]
