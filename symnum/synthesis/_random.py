@@ -16,8 +16,11 @@ from symnum.synthesis._compile import part
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _A1, _A2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 _B1, _B2 = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
-_S8, _S9, _S11, _S27, _S30, _S31, _S32, _S33 = (np.uint64(s) for s in (8, 9, 11, 27, 30, 31, 32, 33))
+_S8, _S9, _S11, _S27, _S29, _S30, _S31, _S32, _S33 = (
+    np.uint64(s) for s in (8, 9, 11, 27, 29, 30, 31, 32, 33)
+)
 _ONE, _BYTE, _MANTISSA = np.uint64(1), np.uint64(0xFF), np.uint64((1 << 52) - 1)
+_HALF_BIT = np.uint64(1 << 28)
 _TO_UNIT = 2.0**-53
 
 
@@ -43,6 +46,14 @@ def mix(z):
     z = (z ^ (z >> _S30)) * _A1
     z = (z ^ (z >> _S27)) * _A2
     return z ^ (z >> _S31)
+
+
+@part
+def rounded(value):
+    """Bits of a number rounded to a 23-bit mantissa, for hashes; all that is not finite is one."""
+    if not abs(value) < np.inf:
+        return _ONE
+    return (np.float64(value + 0.0).view(np.uint64) + _HALF_BIT) >> _S29
 
 
 @part

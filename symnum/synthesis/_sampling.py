@@ -16,7 +16,7 @@ from symnum.synthesis._constants import draw_constants
 from symnum.synthesis._evaluate import SCREEN
 from symnum.synthesis._nodes import DIGITS
 from symnum.synthesis._points import draw_points
-from symnum.synthesis._random import below, mix, normal, start_stream, uniform
+from symnum.synthesis._random import below, mix, normal, rounded, start_stream, uniform
 from symnum.synthesis._trees import draw_operators, draw_program
 
 Law = namedtuple(
@@ -43,6 +43,7 @@ PROBES = np.random.default_rng(20_240_917).uniform(0.1, 2.5, (50, SCREEN)) * np.
 _BITS = np.uint64(0x9E3779B97F4A7C15)
 MAX_ATTEMPTS = 20_000
 _PATIENCE = 50
+_ENOUGH = 4  # defined values that tell functions apart
 OUTCOMES = (
     "accepted",
     "too few variables",
@@ -185,11 +186,26 @@ def _values(evaluate, codes, begin, constants, w, columns, most_dim, dim, rows, 
                 for j in range(SCREEN):
                     w[tried + v, j] = PROBES[v, j]
         elif step == 1:
-            for j in range(SCREEN):
-                value = w[row, j]
-                single = np.float32(value if abs(value) < np.inf else 0.0)
-                key = mix(key + _BITS + np.uint64(single.view(np.uint32)))
+            key = _hash_values(w[row, :SCREEN], codes, begin, constants)
     return ACCEPTED, row, key
+
+
+@part
+def _hash_values(values, codes, begin, constants):
+    """Hash of a function by its values; where few are defined, by its program as well."""
+    key = np.uint64(0)
+    defined = 0
+    for j in range(values.size):
+        key = mix(key + _BITS + rounded(values[j]))
+        defined += abs(values[j]) < np.inf
+    if defined < _ENOUGH:
+        k = 0
+        for i in range(begin, codes.size):
+            key = mix(key + _BITS + np.uint64(codes[i]))
+            if codes[i] == 0:
+                key = mix(key + rounded(constants[k]))
+                k += 1
+    return key
 
 
 @part

@@ -217,6 +217,11 @@ def _multiply(pool, a, b):
             return _pair(_DIV, c, pool.left[b])
         if pool.op[b] == _DIV and pool.op[pool.left[b]] == 0:
             return _pair(_DIV, c * pool.value[pool.left[b]], pool.right[b])
+        if pool.op[b] > 0 and _ODD[pool.op[b]]:
+            # An odd function's minus sign goes outside, or inside where that saves the factor -1.
+            h, z = _factor(pool, pool.left[b])
+            if h < 0.0 or (c == -1.0 and h != 1.0):
+                return _MUL, -c, pool.op[b], _PRE, _PRE, 0, -h, z, z
         return _scaled(c * g, y)
     if x != a or y != b:
         return _outer(_MUL, f * g, _MUL, x, y)
@@ -304,8 +309,6 @@ def _unary(pool, op, a):
             return _outer(_ADD, math.log(f), _LOG, x, x)
         if f < 0.0 and op == _COS:
             return _after_scaled(_COS, _PRE, _PRE, -f, x)
-        if f < 0.0 and _ODD[op]:
-            return _MUL, -1.0, op, _PRE, _PRE, 0, -f, x, x
     p, y = _shift(pool, a)
     if op == _EXP and y >= 0 and abs(p) < 200.0:
         return _outer(_MUL, math.exp(p), _EXP, y, y)

@@ -17,7 +17,7 @@ import numpy as np
 from symnum.expressions.operators import OPERATORS
 from symnum.synthesis._compile import kernel, part
 from symnum.synthesis._evaluate import ARITY
-from symnum.synthesis._random import mix
+from symnum.synthesis._random import mix, rounded
 
 MAX_VARIABLES = 10
 MAX_TERMS = 48
@@ -332,15 +332,9 @@ def read_skeleton(codes, begin, constants, used, points, values, terms, counts, 
 
 
 @part
-def _rounded(value):
-    """Bits of the value as float32, -0.0 as 0.0."""
-    return np.uint64(np.float32(value + 0.0).view(np.uint32))
-
-
-@part
 def base_hash(values, dim):
     """Hash of the one value at which all variables are equal: quick, and equal whenever `full_hash` is."""
-    return mix(_rounded(values[1]) + np.uint64(dim) * _GOLDEN)
+    return mix(rounded(values[1]) + np.uint64(dim) * _GOLDEN)
 
 
 @part
@@ -358,7 +352,7 @@ def full_hash(values, used, dim):
                 q -= 1
             values[q] = value
         for p in range(low, high):
-            state = mix(state + _rounded(values[p]) + _GOLDEN)
+            state = mix(state + rounded(values[p]) + _GOLDEN)
     return state
 
 
