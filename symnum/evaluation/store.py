@@ -53,7 +53,7 @@ ORDER = ("protocol", "max_time", "suite", "problem", "noise", "seed", "method", 
 """Order of rows wherever all of them are written."""
 
 MIRROR_LEFT_OUT = (
-    "campaign front equation_raw libraries rows suite srbench_zero srbench_constant srbench_fraction"
+    "campaign host front equation_raw libraries rows suite srbench_zero srbench_constant srbench_fraction"
     " srbench_seconds symbolic_seconds affine_a affine_b finite_test finite_ood memory_limit_mb cores"
 ).split()
 """Columns that the CSV mirror does without."""
@@ -219,9 +219,12 @@ def load_runs(source: str | Path) -> pd.DataFrame:
 def write_mirror(source: str | Path, path: str | Path) -> Path:
     """Write the runs of a store as a CSV file small enough for version control.
 
-    Floats keep six digits; the columns of `MIRROR_LEFT_OUT` are left out.
+    Floats keep six digits, messages their first line without folders; the columns of `MIRROR_LEFT_OUT` are
+    left out.
     """
     runs = load_runs(source).drop(columns=["has_truth", *MIRROR_LEFT_OUT], errors="ignore")
+    first = runs["message"].str.partition("\n")[0].str.slice(0, 200)
+    runs["message"] = first.str.replace(r"(?<![\w.])/(?:[\w.+-]+/)+", "", regex=True)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     runs.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
@@ -234,7 +237,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _plain(value: Any, dtype: str) -> Any:
-    if value is None:
+    if value is None or (dtype == "str" and value == ""):  # CSV cannot tell the two apart
         return None
     if dtype == "float":
         return float(value) if math.isfinite(value) else None
