@@ -13,10 +13,13 @@ from symnum.exceptions import InvalidInput
 from symnum.expressions.expression import Expression
 
 SETTINGS: dict[str, Any] = {
-    # SRBench's ground-truth setting, with generations left to the clock.
+    # SRBench's setting, with generations left to the clock.
     "population_size": 1000,
+    "tournament_size": 20,
+    "init_depth": (2, 6),
     "function_set": ("add", "sub", "mul", "div", "log", "sqrt", "sin", "cos"),
-    "metric": "mse",
+    "metric": "mean absolute error",
+    "parsimony_coefficient": 0.001,
     "low_memory": True,
     "warm_start": True,
 }

@@ -33,6 +33,13 @@ class Symnum(Method):
 
         return symnum.__version__
 
+    def load(self) -> None:
+        """Import the search as well; it is loaded on use."""
+        from symnum.search.backends import make_backend
+
+        super().load()
+        make_backend(self.search, None, 1)
+
     def fit(self, training: Training) -> Any:
         """Fit, noting when the front changes."""
         from symnum.regressor import SymbolicRegressor
