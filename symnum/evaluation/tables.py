@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TARGET = "target"
+_FIRST = "first_principles_"
 
 
 class DataNotFound(SymnumError, FileNotFoundError):
@@ -68,7 +69,10 @@ class Table:
 def find_table(name: str) -> tuple[Path, str] | None:
     """Path of a PMLB table and the place's name, or None; looks at the disk alone."""
     for root, label in _places():
-        for path in (root / name / f"{name}.tsv.gz", root / f"{name}.tsv.gz", root / f"{name}.csv"):
+        places = [root / name / f"{name}.tsv.gz", root / f"{name}.tsv.gz", root / f"{name}.csv"]
+        if name.startswith(_FIRST):
+            places += [root / "first_principles" / f"{n}.csv" for n in (name, name.removeprefix(_FIRST))]
+        for path in places:
             if path.is_file():
                 return path, label
     return None

@@ -160,7 +160,7 @@ def judge(e: Expression, judge_: Judge, r2_test: float | None) -> dict[str, Any]
         "truth_complexity": truth.complexity,
         "truth_sympy_size": truth_size,
     }
-    # Hardly any formula that is far from the truth up to a scale and a shift can pass SRBench's check, and it is
+    # Hardly any formula that is far from the truth up to scale and shift can pass SRBench's check, and it is
     # these, long and wrong, that keep sympy busy: they get less time.
     limit = SECONDS if judge_.correlation(e) ** 2 > _NEAR else SECONDS / 4
     seen = measure(e, truth if r2_test is not None and r2_test > 0.5 else None, limit)

@@ -238,6 +238,14 @@ def test_tables_are_found_in_pmlb_layout_and_read_exactly(no_cache, monkeypatch)
     assert table.source == "$SYMNUM_DATA"
 
 
+def test_first_principles_may_lie_in_a_folder_of_their_own(no_cache, monkeypatch):
+    folder = no_cache / "first_principles"
+    folder.mkdir()
+    (folder / "bode.csv").write_text("n,target\n1,0.7\n")
+    monkeypatch.setenv("SYMNUM_DATA", str(no_cache))
+    assert load_table("first_principles_bode").target.tolist() == [0.7]
+
+
 def test_the_users_cache_is_second(no_cache, monkeypatch):
     write_table(no_cache / "cache" / "symnum" / "pmlb", "t", "a\ttarget\n1\t2\n")
     assert load_table("t").source == "user cache"

@@ -221,6 +221,30 @@ def test_baselines_fit_and_report_their_size(name):
     assert answer.reported_size > 100
 
 
+@pytest.mark.julia
+def test_pysr_finds_a_product():
+    if make_method("pysr").missing():
+        pytest.skip(make_method("pysr").missing())
+    given = training("mass*x2 + 1.5", max_time=20)
+    answer, _ = answer_of("pysr", given)
+    assert r2(given.y, answer.expression.evaluate(given.X)) > 0.999
+    assert 0 < answer.fit_seconds < 30
+
+
+@pytest.mark.slow
+def test_dysymnet_finds_a_product():
+    if make_method("dysymnet-original").missing():
+        pytest.skip(make_method("dysymnet-original").missing())
+    given = training("mass*x2", max_time=120)
+    try:
+        answer, _ = answer_of("dysymnet-original", given)
+    except ChildFailed as error:
+        pytest.skip(f"the machine is too slow for it: {str(error)[-60:]}")
+    assert answer.expression.names == given.names
+    assert r2(given.y, answer.predict(given.X)) > 0.5
+    assert answer.fit_seconds < 130
+
+
 # -------------------------------------------------------------------------------------------------- contract
 MODULE = """
     import numpy as np
