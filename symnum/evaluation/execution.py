@@ -23,13 +23,11 @@ from symnum.evaluation.methods import Answer, NotApplicable, Training, make_meth
 from symnum.evaluation.methods.base import FitTimeout
 from symnum.evaluation.protocols import Prepared, prepare
 from symnum.evaluation.tables import DataNotFound
-from symnum.evaluation.task import GRACE_SECONDS, ROW_COLUMNS, Task, empty_row, failure_row, said
+from symnum.evaluation.task import ROW_COLUMNS, Task, empty_row, failure_row, fit_limit, said
 from symnum.evaluation.verdicts import Judge, judge, sizes_alone
 from symnum.expressions.canonical import canonical
 from symnum.expressions.expression import Expression
 
-GRACE_2025 = 600.0
-"""SRBench 2025's alarm rings this long after the budget."""
 _FRONT = 60
 _TOLERATED = 1.25
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "sympy", "numba")
@@ -56,7 +54,7 @@ def execute(task: Task) -> dict[str, Any]:
     known["method_version"] = method.version
     clock = _Clock()
     try:
-        with _alarm(task.max_time + (GRACE_2025 if task.protocol == "srbench-2025" else GRACE_SECONDS)):
+        with _alarm(fit_limit(task)):
             fitted = method.fit(training)
     except NotApplicable as error:
         return failure_row(task, "skipped", str(error), **known)

@@ -28,6 +28,8 @@ VERDICT_SECONDS = 60.0
 """Upper limit for all verdicts of one run together."""
 GRACE_SECONDS = 60.0
 """How far a method may overrun `max_time` before its run counts as timed out."""
+GRACE_2025 = 600.0
+"""The same in SRBench's 2025 edition."""
 _VERSION = 1
 
 
@@ -243,7 +245,18 @@ def said(error: BaseException) -> str:
 
 def time_limit(task: Task) -> float:
     """Seconds after which a run of this task is certainly stuck: the runner's hard limit."""
-    return task.max_time + GRACE_SECONDS + VERDICT_SECONDS + 60.0
+    return fit_limit(task) + VERDICT_SECONDS + 60.0
+
+
+def fit_limit(task: Task) -> float:
+    """Seconds after which an alarm ends a fit."""
+    from symnum.evaluation.methods import make_method
+
+    try:
+        start = make_method(task.method).start_seconds
+    except InvalidInput:  # the run will say so
+        start = 0.0
+    return task.max_time + start + (GRACE_2025 if task.protocol == "srbench-2025" else GRACE_SECONDS)
 
 
 def run_task(task: Task) -> dict[str, Any]:

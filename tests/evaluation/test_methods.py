@@ -307,8 +307,9 @@ def test_a_process_without_an_answer_is_an_error_that_says_why(tmp_path, monkeyp
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     (tmp_path / "broken_child.py").write_text("raise SystemExit('the reason')\n")
     with pytest.raises(ChildFailed, match="the reason"):
-        run_child("broken_child", training("mass"))
+        run_child("broken_child", training("mass"), 10)
     (tmp_path / "slow_child.py").write_text("import time\ntime.sleep(60)\n")
+    monkeypatch.setattr("symnum.evaluation.methods.child._GRACE", 0.0)
     began = time.perf_counter()
     with pytest.raises(ChildFailed, match="did not end in time"):
         run_child("slow_child", training("mass", max_time=0.5), start_seconds=1.0)
@@ -319,4 +320,4 @@ def test_a_process_without_an_answer_is_an_error_that_says_why(tmp_path, monkeyp
         "task = json.loads((folder / 'task.json').read_text())\n"
         "(folder / 'answer.json').write_text(json.dumps({'rows': len(task['y']), 'names': task['names']}))\n"
     )
-    assert run_child("good_child", training("mass")) == {"rows": 200, "names": ["mass", "x2", "I"]}
+    assert run_child("good_child", training("mass"), 10) == {"rows": 200, "names": ["mass", "x2", "I"]}

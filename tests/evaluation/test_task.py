@@ -13,7 +13,7 @@ import pytest
 
 from symnum.evaluation.catalogue import entry
 from symnum.evaluation.protocols import prepare
-from symnum.evaluation.task import ROW_COLUMNS, Task, failure_row, run_task, said, time_limit
+from symnum.evaluation.task import ROW_COLUMNS, Task, failure_row, fit_limit, run_task, said, time_limit
 from symnum.exceptions import InvalidInput
 from symnum.expressions import Expression
 
@@ -109,9 +109,9 @@ FAILING = """
     ],
 )
 def test_whatever_a_method_raises_is_its_failure(monkeypatch, tmp_path, body, status, part):
-    from symnum.evaluation import execution
+    from symnum.evaluation import task as place
 
-    monkeypatch.setattr(execution, "GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(place, "GRACE_SECONDS", 0.5)
     path = tmp_path / "regressor.py"
     path.write_text(textwrap.dedent(FAILING % body))
     began = time.perf_counter()
@@ -125,13 +125,13 @@ def test_whatever_a_method_raises_is_its_failure(monkeypatch, tmp_path, body, st
 
 
 def test_a_fit_that_never_ends_is_a_timeout(monkeypatch):
-    from symnum.evaluation import execution
+    from symnum.evaluation import task as place
     from symnum.evaluation.methods.baselines import Linear
 
     def slow(self, training):
         time.sleep(30)
 
-    monkeypatch.setattr(execution, "GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(place, "GRACE_SECONDS", 0.5)
     monkeypatch.setattr(Linear, "fit", slow)
     row = run_task(Task("linear", "feynman/I.12.1", max_time=0.5))
     assert row["status"] == "timeout"
@@ -152,7 +152,10 @@ def test_keys_tell_runs_apart_and_ignore_labels():
     assert len({task.key, *(t.key for t in others)}) == 9
     for t in (task, *others):
         assert Task.from_dict(json.loads(json.dumps(t.to_dict()))) == t
-    assert time_limit(task) > task.max_time
+    assert time_limit(task) > fit_limit(task) > task.max_time
+    assert fit_limit(Task("pysr", "a/b")) - fit_limit(Task("linear", "a/b")) == 600  # compiling Julia
+    assert fit_limit(Task("linear", "a/b", protocol="srbench-2025", max_time=3600)) == 4200
+    assert time_limit(Task("nonsense", "a/b")) > 10
 
 
 @pytest.mark.parametrize(

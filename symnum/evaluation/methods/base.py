@@ -101,6 +101,8 @@ class Method(ABC):
     """What to install when `requires` is missing."""
     requires: tuple[str, ...] = ()
     """Modules that must be importable."""
+    start_seconds: float = 0.0
+    """What `fit` may take beside the budget: starting another process, compiling there."""
 
     def missing(self) -> str:
         """Why this method cannot run here, "" when it can."""

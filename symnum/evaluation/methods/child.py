@@ -13,14 +13,14 @@ from typing import Any
 from symnum.evaluation.methods.base import Training
 from symnum.exceptions import SymnumError
 
-_START_SECONDS = 600.0
+_GRACE = 30.0
 
 
 class ChildFailed(SymnumError):
     """The process of a method ended without an answer."""
 
 
-def run_child(module: str, training: Training, start_seconds: float = _START_SECONDS) -> dict[str, Any]:
+def run_child(module: str, training: Training, start_seconds: float) -> dict[str, Any]:
     """Run ``python -m module FOLDER``; it reads ``task.json`` there and writes ``answer.json``.
 
     Parameters
@@ -49,7 +49,7 @@ def run_child(module: str, training: Training, start_seconds: float = _START_SEC
             command = [sys.executable, "-P", "-m", module, place]
             process = subprocess.Popen(command, stdout=log, stderr=log, env=env, cwd=place)
             try:
-                code = process.wait(timeout=2 * training.max_time + start_seconds)
+                code = process.wait(timeout=training.max_time + start_seconds + _GRACE)
                 reason = f"ended with code {code}"
             except subprocess.TimeoutExpired:
                 reason = "did not end in time"

@@ -16,13 +16,14 @@ class DySymNet(Method):
     distribution = "dysymnet"
     extra = "dysymnet"
     requires = ("DySymNet",)
+    start_seconds = 60.0
 
     def load(self) -> None:
         """Nothing: the other process imports it."""
 
     def fit(self, training: Training) -> Any:
         """Fit in the other process."""
-        return run_child("symnum.evaluation.methods._dysymnet_child", training)
+        return run_child("symnum.evaluation.methods._dysymnet_child", training, self.start_seconds)
 
     def answer(self, fitted: Any, training: Training) -> Answer:
         """The formula of largest R2 on the training rows that it had refined when the time was over."""

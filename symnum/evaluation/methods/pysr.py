@@ -19,6 +19,7 @@ class PySR(Method):
     name = "pysr"
     distribution = "pysr"
     extra = "symnum-discovery[pysr]"
+    start_seconds = 600.0
 
     def missing(self) -> str:
         """Why PySR cannot run here."""
@@ -30,7 +31,7 @@ class PySR(Method):
 
     def fit(self, training: Training) -> Any:
         """Fit in the other process."""
-        return run_child("symnum.evaluation.methods._pysr_child", training)
+        return run_child("symnum.evaluation.methods._pysr_child", training, self.start_seconds)
 
     def answer(self, fitted: Any, training: Training) -> Answer:
         """Front of PySR, and the formula that its `model_selection="best"` takes."""
