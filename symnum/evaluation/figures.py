@@ -153,9 +153,10 @@ def recovery_over_time(panels: Sequence[Group], look: Look, prefix: str) -> str:
 
     def fill(axes: Axes, group: Group) -> None:
         first = group.max_time / 1000
-        for method, runs in _by_method(group, look):
-            seconds, share = over_time(runs)
-            x = np.concatenate([[first], np.maximum(seconds, first), [max(group.max_time, *seconds, first)]])
+        curves = {method: over_time(runs) for method, runs in _by_method(group, look)}
+        end = max([1.1 * group.max_time, *(seconds.max() for seconds, _ in curves.values() if len(seconds))])
+        for method, (seconds, share) in curves.items():
+            x = np.concatenate([[first], np.maximum(seconds, first), [end]])
             y = np.concatenate([[0.0], share, share[-1:] if len(share) else [0.0]])
             axes.plot(x, y, drawstyle="steps-post", label=method, **look.line(method))
         axes.axvline(group.max_time, color=MUTED, linewidth=0.8, linestyle=":")
@@ -212,6 +213,7 @@ def pareto(
                         label=method,
                     )
             axes.set_xscale("log")
+            axes.set_ylim(-0.04, 1.04)
             _plain_ticks(axes)
         panels[0].set_xlabel("size: sympy nodes, median")
         panels[1].set_xlabel("seconds of a fit, median")

@@ -152,6 +152,7 @@ def _run_row(run: Mapping[str, Any], known: bool) -> str:
 
 def _plain(value: Any, form: str) -> str:
     known = isinstance(value, int | float) and math.isfinite(value)
+    form = form if known and abs(value) < 10_000 else "{:.1e}"
     return f"<td class=n>{form.format(value) if known else '–'}</td>"
 
 
@@ -217,6 +218,7 @@ td.n { text-align: right; white-space: nowrap; }
 td small { display: block; color: var(--muted); font-size: .7rem; }
 td.bar { background: linear-gradient(to right, var(--fill) var(--share), transparent var(--share)); }
 tbody.grouped td[colspan] { padding-top: .8rem; color: var(--muted); font-size: .85rem; }
+tbody.published td:first-child:not([colspan]) { white-space: nowrap; }
 tbody.published { color: var(--muted); font-style: italic; }
 tbody.published td[colspan] { padding-top: .9rem; font-style: normal; font-size: .8rem; }
 .tag { color: var(--muted); font-size: .75rem; font-weight: 400; }

@@ -213,9 +213,9 @@ def _score_cells(scores: Scores, measures: Sequence[Measure]) -> Iterator[tuple[
 
 
 def _best(scores: Scores, measure: Measure) -> float:
-    """Best value among several methods, NaN where there is none to be proud of."""
+    """Best value among several methods, NaN where all are equal."""
     values = [own[measure.name].value for own in scores.values() if np.isfinite(own[measure.name].value)]
-    if len(values) < 2 or not measure.better:
+    if len(set(values)) < 2 or not measure.better:
         return float("nan")
     return max(values) if measure.better > 0 else min(values)
 

@@ -39,7 +39,8 @@ def run(method: str, problem: str, seed: int = 0, **known: object) -> dict:
     found = {
         "status": "ok", "truth": truth, "finished": "2026-01-02T00:00:00+00:00", "fit_seconds": 5.0,
         "fit_cpu_seconds": 9.0, "equation": "x0*x1", "sympy_size": 3, "run_seconds": 6.0,
-        "total_seconds": 5.9, "n_ood": 10, "cpu": "processor", "cores": 2, "lanes": 1, "load": 0.1, "run_peak_mb": 100.0,
+        "total_seconds": 5.9, "n_ood": 10, "cpu": "processor", "cores": 2, "lanes": 1, "load": 0.1,
+        "run_peak_mb": 100.0,
     }  # fmt: skip
     return empty_row(task) | found | known
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -281,15 +282,36 @@ def test_store_has_one_writer(tmp_path: Path):
         run_campaign(tasks(1), tmp_path, target="bench_workers:row")
 
 
-def test_the_real_run_in_its_own_process(tmp_path: Path):
-    task = Task("linear", "feynman/I.12.1", max_time=1, n_jobs=1, rows=100)
-    assert run_campaign([task], tmp_path).failed == 0
-    run = load_runs(tmp_path).iloc[0]
-    assert run["status"] == "ok"
-    assert run["has_truth"]
+def test_bench_and_report_from_the_command_line(tmp_path: Path):
+    """The real thing with the smallest budget: YAML in, page out; a second call has nothing to do."""
+    import typer
+    from typer.testing import CliRunner
+
+    from symnum.cli_bench import bench, report
+
+    app = typer.Typer()
+    app.command()(bench)
+    app.command()(report)
+    config = tmp_path / "tiny.yaml"
+    config.write_text(
+        "name: tiny\nmethods: linear\nmax_time: 1\nn_jobs: 1\nproblems: [{find: feynman/I.12.1, rows: 100}]\n"
+    )
+    for _ in range(2):
+        said = CliRunner().invoke(app, ["bench", str(config), "--out", str(tmp_path / "out")])
+        assert said.exit_code == 0, said.output
+        assert re.search(r"feynman +0 +1 +linear +0.0 %", said.output)
+        assert "report.html" in said.output
+    run = load_runs(tmp_path / "out").iloc[0]
+    assert (run["status"], run["campaign"]) == ("ok", "tiny")
     assert set(ROW_COLUMNS) <= set(run.index)
     assert 0 < run["r2_test"] < 1
     assert run["fit_seconds"] < run["total_seconds"] < run["run_seconds"]
+    mirror = tmp_path / "mirror.csv"
+    said = CliRunner().invoke(app, ["report", str(tmp_path / "out"), "--mirror", str(mirror)])
+    assert said.exit_code == 0
+    assert list(load_runs(mirror)["equation"]) == [run["equation"]]
+    for wrong in (["bench"], ["bench", str(config), "--quick"], ["report", str(mirror)]):
+        assert isinstance(CliRunner().invoke(app, wrong).exception, InvalidInput)
 
 
 # ---------------------------------------------------------------------------------------- interruptions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from symnum.evaluation.catalogue import find
 from symnum.evaluation.config import Config, Selection, expand, make_config, read_config
+from symnum.evaluation.methods import methods
 from symnum.evaluation.store import (
     COLUMNS,
     MIRROR_LEFT_OUT,
@@ -24,6 +26,8 @@ from symnum.evaluation.store import (
 )
 from symnum.evaluation.task import Task, empty_row, failure_row
 from symnum.exceptions import InvalidInput
+
+CONFIGS = Path(__file__).parents[2] / "eval" / "configs"
 
 
 def row(
@@ -306,6 +310,24 @@ def test_yaml_is_read_strictly(tmp_path: Path):
             read_config(path)
     with pytest.raises(InvalidInput, match="cannot read"):
         read_config(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_committed_configurations_can_be_run(path: Path):
+    config = read_config(path)
+    assert config.name == path.stem
+    assert set(config.methods) <= set(methods())
+    tasks = expand(config)
+    assert len({task.key for task in tasks}) == len(tasks)
+    readme = (CONFIGS.parent / "README.md").read_text()
+    listed = re.search(rf"^\| `{config.name}` \| ([\d,]+) \|", readme, re.MULTILINE)
+    assert listed is not None
+    assert int(listed[1].replace(",", "")) == len(tasks)
+
+
+def test_quick_is_quick():
+    config = read_config(CONFIGS / "quick.yaml")
+    assert len(expand(config)) * (config.max_time + 2) < 180
 
 
 def test_order_names_columns():
