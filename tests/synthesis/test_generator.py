@@ -207,5 +207,5 @@ def test_a_law_that_nothing_can_follow_is_reported():
         target=TargetLaw(largest=1e-3),
         dims=(2, 2),
     )
-    with pytest.raises(InvalidInput, match="no sample 0 in 20000 attempts.*undefined"):
+    with pytest.raises(InvalidInput, match=r"no sample 0 in 20000 attempts.*undefined"):
         EquationGenerator(law).batch(0, 5)
