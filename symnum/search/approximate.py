@@ -7,6 +7,8 @@ transform; residuals are weighted by |dT/dy|^-1 so that a fit of T(y) minimises 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +17,14 @@ from symnum.expressions.expression import Expression
 from symnum.expressions.operators import OPERATORS
 from symnum.search import forms
 from symnum.search.bank import Bank
-from symnum.search.transforms import TRANSFORMS, Transform
+from symnum.search.transforms import IDENTITY, TRANSFORMS, Transform
 from symnum.search.view import View
 
-ROWS = 400
+ROWS = 256
 _PER_COST = 4
-_PAIR_POOL = 500
+_PAIR_POOL = 800
+_SCALED_POOL = 1_000
+_BLOCK = 250
 
 
 def bank_on(bank: Bank, X: NDArray[np.float64], limit: int) -> NDArray[np.float64]:
@@ -44,6 +48,28 @@ def bank_on(bank: Bank, X: NDArray[np.float64], limit: int) -> NDArray[np.float6
     return out
 
 
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A readout not yet written as a formula.
+
+    Attributes
+    ----------
+    loss : float
+        Mean squared error of y that the weighted fit of T(y) promises.
+    cost : int
+        Of the bank elements used.
+    kind : str
+        Costs and promises are compared within a kind: a product's free exponents are not in its cost.
+    make : callable
+        The formulas to try.
+    """
+
+    loss: float
+    cost: int
+    kind: str
+    make: Callable[[], list[Expression]]
+
+
 class ApproximateSearch:
     """Least-squares readouts over a bank evaluated on up to `ROWS` rows of a view."""
 
@@ -52,31 +78,49 @@ class ApproximateSearch:
         self.view, self.bank = view, bank
         self.X, self.y = view.X[rows], view.y[rows]
         self.weights = np.ones(len(rows)) if weights is None else weights[rows]
+        self.weights = self.weights / self.weights.mean()
         values = bank_on(bank, self.X, limit)
         with np.errstate(all="ignore"):
             spread = np.ptp(values, axis=1)
             good = np.all(np.isfinite(values), axis=1) & (spread > 1e-7 * np.max(np.abs(values), axis=1))
         self.index = np.flatnonzero(good)
         self.values = values[self.index]
-        self.cost = bank.cost[self.index]
+        self.cost = bank.cost[self.index].astype(np.int64)
 
     def everything(self, stop: Callable[[], bool]) -> Iterator[Expression]:
-        """Formulas for y from all transforms, simple ones first."""
+        """Formulas for y: of each cost the readouts that promise the least error, whatever the transform."""
         yield from self.powers()
+        proposals: list[Proposal] = []
         for transform in TRANSFORMS:
             if stop():
-                return
+                break
             target = transform.apply(self.y)
             if target is None:
                 continue
             weight = np.sqrt(self.weights) / np.maximum(transform.slope(self.y), 1e-12)
-            yield from self._sums(transform, target, weight / weight.max())
-        if not stop() and np.all(self.y != 0):
-            yield from self._products()
+            proposals += self._sums(transform, target, weight)
+            proposals += self._scaled(transform, target, weight)
+            if transform.products and np.all(target != 0):
+                proposals += self._products(transform, target, weight)
+        order = sorted(range(len(proposals)), key=lambda k: (proposals[k].cost, proposals[k].loss, k))
+        count: dict[tuple[str, int], int] = {}
+        best: dict[str, float] = {}
+        for k in order:
+            proposal = proposals[k]
+            place = count.get((proposal.kind, proposal.cost), 0)
+            # Within its kind a dearer readout must promise more than the cheaper ones before it.
+            bound = (0.98 if place == 0 else 1.3) * best.get(proposal.kind, np.inf)
+            if place >= _PER_COST or proposal.loss > bound:
+                continue
+            count[proposal.kind, proposal.cost] = place + 1
+            best[proposal.kind] = min(best.get(proposal.kind, np.inf), proposal.loss)
+            yield from proposal.make()
+            if stop():
+                return
 
     def powers(self) -> Iterator[Expression]:
         """A monomial with real and with rounded exponents, where the target keeps its sign."""
-        usable = [j for j in range(self.X.shape[1]) if np.all(self.X[:, j] > 0)]
+        usable = self._positive()
         if not usable or not (np.all(self.y > 0) or np.all(self.y < 0)):
             return
         variables = self.view.variables
@@ -90,97 +134,239 @@ class ApproximateSearch:
             if np.any(exponents != 0) and np.isfinite(factor) and factor != 0:
                 yield forms.product(factor, [variables[j] for j in usable], exponents)
 
-    def _sums(self, transform: Transform, target: NDArray, weight: NDArray) -> Iterator[Expression]:
-        one = weight / np.linalg.norm(weight)
-        y = target * weight
-        y = y - one * (one @ y)
-        total = float(y @ y)
-        if total <= 0:
-            return
-        with np.errstate(all="ignore"):
-            columns = self.values * weight
-            raw = np.linalg.norm(columns, axis=1)
-            columns = columns - (columns @ one)[:, None] * one
-            norm = np.linalg.norm(columns, axis=1)
-            # A column that hardly differs from a constant would win by cancellation.
-            good = np.flatnonzero((norm > 1e-4 * raw) & np.isfinite(norm) & (norm > 0))
-            columns = columns[good] / norm[good, None]
-        explained = (columns @ y) ** 2 / total
-        for k in _best_per_cost(explained, self.cost[good], _PER_COST):
-            yield from self._fit(transform, target, weight, good[[k]])
-        pool = np.union1d(
-            np.argsort(-explained, kind="stable")[: _PAIR_POOL // 2],
-            np.arange(min(_PAIR_POOL, len(good)))[: _PAIR_POOL // 2],
-        )
-        gram = columns[pool] @ columns[pool].T
-        dot = columns[pool] @ y
-        with np.errstate(all="ignore"):
-            gap = 1 - gram**2
-            both = (
-                (dot[:, None] ** 2 + dot[None, :] ** 2 - 2 * gram * dot[:, None] * dot[None, :]) / gap / total
+    # ---------------------------------------------------------------- kinds of readouts
+    def _sums(self, transform: Transform, target: NDArray, weight: NDArray) -> list[Proposal]:
+        """``T = c0 + c1 a``, ``T = c0 + c1 a + c2 s`` and ``T = (c0 + c1 a)/(1 + c2 s)``."""
+        group = "" if transform is IDENTITY else " of T"
+        pool = _Pool(weight[:, None], target * weight)
+        if pool.total <= 0:
+            return []
+        plain = pool.project(self.values * weight)
+        made = [
+            Proposal(
+                loss, int(self.cost[k]), "sum" + group, partial(self._sum, transform, target, weight, [k])
             )
-        both[~(gap > 1e-4)] = -1
-        i, j = np.triu_indices(len(pool), 1)
-        cost = self.cost[good[pool[i]]] + self.cost[good[pool[j]]]
-        for k in _best_per_cost(both[i, j], cost, _PER_COST):
-            yield from self._fit(transform, target, weight, good[[pool[i[k]], pool[j[k]]]])
+            for k, loss in pool.best_single(plain, self.cost)
+        ]
+        chosen = pool.choose(plain, self.cost, _PAIR_POOL)
+        timed = pool.project(self.values[chosen] * (target * weight))
+        columns = np.concatenate([plain[chosen], timed])
+        cost = np.concatenate([self.cost[chosen], self.cost[chosen] + 2])
+        for i, j, loss, total in pool.best_pairs(columns, cost, skip=len(chosen)):
+            upper = [int(chosen[k]) for k in (i, j) if k < len(chosen)]
+            lower = [int(chosen[k - len(chosen)]) for k in (i, j) if k >= len(chosen)]
+            if lower:
+                job = partial(self._quotient, transform, target, weight, upper, lower)
+            else:
+                job = partial(self._sum, transform, target, weight, upper)
+            made.append(Proposal(loss, total, ("quotient" if lower else "sum") + group, job))
+        return made
 
-    def _fit(
-        self, transform: Transform, target: NDArray, weight: NDArray, members: NDArray
-    ) -> Iterator[Expression]:
-        parts = [self.bank.expression(int(self.index[m])) for m in members]
-        columns = self.values[members]
+    def _scaled(self, transform: Transform, target: NDArray, weight: NDArray) -> list[Proposal]:
+        """``T = a (c1 + c2 s)`` for all pairs at once: three matrix products give every residual."""
+        group = "" if transform is IDENTITY else " of T"
+        total = float(np.sum((target * weight) ** 2))
+        cheap = np.argsort(self.cost, kind="stable")[:_SCALED_POOL]
+        a = self.values[cheap] * weight
+        size = np.linalg.norm(a, axis=1)
+        keep = np.isfinite(size) & (size > 0)
+        cheap, a = cheap[keep], a[keep] / size[keep, None]
+        s = self.values[cheap]
+        s = s / np.linalg.norm(s, axis=1)[:, None] * np.sqrt(len(target))
+        with np.errstate(all="ignore"):
+            cross, square = (a * a) @ s.T, (a * a) @ (s * s).T
+            onto, both = a @ (target * weight), (a * (target * weight)) @ s.T
+            rest = square - cross**2  # of a*s beside a
+            gain = (both - cross * onto[:, None]) ** 2 / rest
+            explained = (onto[:, None] ** 2 + gain) / total
+        explained[~(rest > 1e-6 * square)] = -1
+        cost = self.cost[cheap][:, None] + self.cost[cheap][None, :] + 1
+        made = []
+        for k in _best_per_cost(explained.ravel(), cost.ravel(), _PER_COST):
+            i, j = divmod(int(k), len(cheap))
+            loss = (1 - float(explained[i, j])) * total / len(target)
+            job = partial(self._scaled_sum, transform, target, weight, int(cheap[i]), int(cheap[j]))
+            made.append(Proposal(loss, int(cost[i, j]), "scaled" + group, job))
+        return made
+
+    def _products(self, transform: Transform, target: NDArray, weight: NDArray) -> list[Proposal]:
+        """``T = c x^p a^q s^r`` and ``T = c x^p a^q exp(r s)`` in log space."""
+        group = "" if transform is IDENTITY else " of T"
+        usable = self._positive()
+        weight = weight * np.abs(target)  # an error of log T is one of T relative to T
+        base = np.column_stack([np.ones(len(target)), np.log(self.X[:, usable])]) * weight[:, None]
+        pool = _Pool(base, np.log(np.abs(target)) * weight)
+        if pool.total <= 0 or len(target) <= base.shape[1] + 3:
+            return []
+        positive = np.flatnonzero(np.all(self.values > 0, axis=1))
+        logs = pool.project(np.log(self.values[positive]) * weight)
+        raws = pool.project(self.values * weight)
+        columns = np.concatenate([logs, raws])
+        member = np.concatenate([positive, np.arange(len(self.values))])
+        is_log = np.arange(len(member)) < len(positive)
+        cost = self.cost[member] + 1
+        made = []
+        for k, loss in pool.best_single(columns, cost):
+            job = partial(
+                self._product, transform, target, weight, usable, [(int(member[k]), bool(is_log[k]))]
+            )
+            made.append(Proposal(loss, int(cost[k]) + 1, "product" + group, job))
+        chosen = pool.choose(columns, cost, _PAIR_POOL)
+        for i, j, loss, total in pool.best_pairs(columns[chosen], cost[chosen]):
+            parts = [(int(member[chosen[k]]), bool(is_log[chosen[k]])) for k in (i, j)]
+            job = partial(self._product, transform, target, weight, usable, parts)
+            made.append(Proposal(loss, total + 1, "products" + group, job))
+        return made
+
+    # ---------------------------------------------------------------- writing them
+    def _positive(self) -> list[int]:
+        return [j for j in range(self.X.shape[1]) if np.all(self.X[:, j] > 0)]
+
+    def _part(self, k: int) -> Expression:
+        return self.bank.expression(int(self.index[k]))
+
+    def _sum(
+        self, transform: Transform, target: NDArray, weight: NDArray, members: list[int]
+    ) -> list[Expression]:
+        parts = [self._part(m) for m in members]
+        made = []
         for constant in (True, False):
-            design = np.column_stack([*columns, *([np.ones(len(target))] if constant else [])])
+            design = np.column_stack([*self.values[members], *([np.ones(len(target))] if constant else [])])
             c = _weighted(design, target, weight)
             if np.all(np.isfinite(c)):
                 terms = [*parts, *([None] if constant else [])]
-                yield transform.inverse(forms.combination([float(v) for v in c], terms))
+                made.append(transform.inverse(forms.combination([float(v) for v in c], terms)))
+        return made
 
-    def _products(self) -> Iterator[Expression]:
-        usable = [j for j in range(self.X.shape[1]) if np.all(self.X[:, j] > 0)]
-        weight = np.sqrt(self.weights) * np.abs(self.y)
-        weight = weight / weight.max()
-        base = np.column_stack([np.ones(len(self.y)), np.log(self.X[:, usable])]) * weight[:, None]
-        basis, _ = np.linalg.qr(base)
-        y = np.log(np.abs(self.y)) * weight
-        y = y - basis @ (basis.T @ y)
-        total = float(y @ y)
-        positive = np.flatnonzero(np.all(self.values > 0, axis=1))
-        if total <= 1e-20 or len(positive) == 0 or len(self.y) <= base.shape[1] + 3:
-            return
+    def _quotient(
+        self, transform: Transform, target: NDArray, weight: NDArray, upper: list[int], lower: list[int]
+    ) -> list[Expression]:
+        columns = [np.ones(len(target)), *self.values[upper], *(-target * v for v in self.values[lower])]
+        c = _weighted(np.column_stack(columns), target, weight)
+        if not np.all(np.isfinite(c)):
+            return []
+        cut = 1 + len(upper)
+        top = forms.combination([float(v) for v in c[:cut]], [None, *(self._part(m) for m in upper)])
+        bottom = forms.combination(
+            [1.0, *(float(v) for v in c[cut:])], [None, *(self._part(m) for m in lower)]
+        )
+        return [transform.inverse(top / bottom)]
+
+    def _scaled_sum(
+        self, transform: Transform, target: NDArray, weight: NDArray, a: int, s: int
+    ) -> list[Expression]:
+        design = np.column_stack([self.values[a], self.values[a] * self.values[s]])
+        c = _weighted(design, target, weight)
+        if not np.all(np.isfinite(c)):
+            return []
+        inner = forms.combination([float(v) for v in c], [None, self._part(s)])
+        return [transform.inverse(self._part(a) * inner)]
+
+    def _product(
+        self,
+        transform: Transform,
+        target: NDArray,
+        weight: NDArray,
+        usable: list[int],
+        parts: list[tuple[int, bool]],
+    ) -> list[Expression]:
+        columns = [np.log(self.values[k]) if log else self.values[k] for k, log in parts]
+        design = np.column_stack([np.ones(len(target)), np.log(self.X[:, usable]), *columns])
+        solution = _weighted(design, np.log(np.abs(target)), weight)
+        variables = [self.view.variables[j] for j in usable]
+        made = []
+        for q in (1, 2, 0):
+            powers, rates, bases, exponents = [], [], list(variables), list(solution[1 : 1 + len(usable)])
+            for c, (k, log) in zip(solution[1 + len(usable) :], parts, strict=True):
+                if log:
+                    bases.append(self._part(k))
+                    exponents.append(c)
+                    powers.append(self.values[k])
+                else:
+                    rates.append((float(c), k))
+            rounded = np.array(exponents) if q == 0 else np.round(np.array(exponents) * q) / q
+            if not np.all(np.isfinite(rounded)) or np.max(np.abs(rounded), initial=0) > 9:
+                continue
+            with np.errstate(all="ignore"):
+                grown = np.exp(sum((r * self.values[k] for r, k in rates), np.zeros(len(target))))
+                factors = [*self.X[:, usable].T, *powers]
+                shape = grown * np.prod([v**p for v, p in zip(factors, rounded, strict=True)], axis=0)
+                w = (weight / np.abs(target)) ** 2
+                factor = float(np.sum(w * shape * target) / np.sum(w * shape * shape))
+            if not np.isfinite(factor) or factor == 0:
+                continue
+            if rates:
+                inner = forms.combination([r for r, _ in rates], [self._part(k) for _, k in rates])
+                bases = [*bases, Expression.apply("exp", inner)]
+                rounded = np.append(rounded, 1.0)
+            made.append(transform.inverse(forms.product(factor, bases, [float(v) for v in rounded])))
+        return made
+
+
+class _Pool:
+    """Columns with a background projected out, and how much of a target they explain."""
+
+    def __init__(self, background: NDArray, target: NDArray) -> None:
+        self.basis, _ = np.linalg.qr(background)
+        self.target = target - self.basis @ (self.basis.T @ target)
+        self.total = float(self.target @ self.target)
+        self.rows = len(target)
+
+    def project(self, columns: NDArray) -> NDArray:
+        """Unit columns (n, rows) without background; zero where hardly anything is left."""
         with np.errstate(all="ignore"):
-            columns = np.log(self.values[positive]) * weight
-            raw = np.linalg.norm(columns, axis=1)
-            columns = columns - (columns @ basis) @ basis.T
-            norm = np.linalg.norm(columns, axis=1)
-            good = np.flatnonzero(norm > 1e-4 * raw)
-            explained = (columns[good] @ y) ** 2 / (norm[good] ** 2 * total)
-        variables = self.view.variables
-        for k in _best_per_cost(explained, self.cost[positive[good]], 2 * _PER_COST):
-            member = positive[good[k]]
-            design = np.column_stack(
-                [np.ones(len(self.y)), np.log(self.X[:, usable]), np.log(self.values[member])]
-            )
-            solution = _weighted(design, np.log(np.abs(self.y)), weight)
-            part = self.bank.expression(int(self.index[member]))
-            for q in (1, 2):
-                exponents = np.round(solution[1:] * q) / q
-                with np.errstate(all="ignore"):
-                    shape = (
-                        np.prod(self.X[:, usable] ** exponents[:-1], axis=1)
-                        * self.values[member] ** exponents[-1]
-                    )
-                    factor = float(
-                        np.sum(self.weights * shape * self.y) / np.sum(self.weights * shape * shape)
-                    )
-                if (
-                    np.isfinite(factor)
-                    and factor != 0
-                    and exponents[-1] != 0
-                    and np.max(np.abs(exponents)) <= 8
-                ):
-                    yield forms.product(factor, [*(variables[j] for j in usable), part], exponents)
+            raw = np.sqrt(np.einsum("ij,ij->i", columns, columns))
+            left = columns - (columns @ self.basis) @ self.basis.T
+            norm = np.sqrt(np.einsum("ij,ij->i", left, left))
+            # A column that hardly differs from the background would win by cancellation.
+            good = (norm > 1e-4 * raw) & np.isfinite(norm) & (norm > 0)
+            return np.where(good[:, None], left / np.where(good, norm, 1.0)[:, None], 0.0)
+
+    def best_single(self, columns: NDArray, cost: NDArray) -> list[tuple[int, float]]:
+        """(column, mean squared residual) of the best of each cost."""
+        explained = (columns @ self.target) ** 2
+        return [
+            (k, (self.total - float(explained[k])) / self.rows)
+            for k in _best_per_cost(explained, cost, _PER_COST)
+        ]
+
+    def choose(self, columns: NDArray, cost: NDArray, count: int) -> NDArray:
+        """Half the best, half the cheapest columns."""
+        explained = (columns @ self.target) ** 2
+        usable = np.flatnonzero(np.einsum("ij,ij->i", columns, columns) > 0.5)
+        best = usable[np.argsort(-explained[usable], kind="stable")[: count // 2]]
+        cheap = usable[np.argsort(cost[usable], kind="stable")[: count // 2]]
+        return np.union1d(best, cheap)
+
+    def best_pairs(
+        self, columns: NDArray, cost: NDArray, skip: int | None = None
+    ) -> list[tuple[int, int, float, int]]:
+        """(i, j, mean squared residual, cost) of the best pairs of each cost.
+
+        Pairs of two columns from `skip` on are left out.
+        """
+        dot = columns @ self.target
+        found: list[tuple[int, int, float, int]] = []
+        for a in range(0, len(columns), _BLOCK):
+            rows = np.arange(a, min(a + _BLOCK, len(columns)))
+            if skip is not None:
+                rows = rows[rows < skip]
+            if len(rows) == 0:
+                break
+            gram = columns[rows] @ columns.T
+            with np.errstate(all="ignore"):
+                gap = 1 - gram**2
+                both = (
+                    dot[rows, None] ** 2 + dot[None, :] ** 2 - 2 * gram * dot[rows, None] * dot[None, :]
+                ) / gap
+            both[~(gap > 1e-4) | (np.arange(len(columns))[None, :] <= rows[:, None])] = -1
+            total = cost[rows, None] + cost[None, :]
+            for k in _best_per_cost(both.ravel(), total.ravel(), _PER_COST):
+                i, j = divmod(int(k), len(columns))
+                if both[i, j] > 0:
+                    loss = (self.total - float(both[i, j])) / self.rows
+                    found.append((int(rows[i]), j, loss, int(total[i, j])))
+        return found
 
 
 def _weighted(design: NDArray, target: NDArray, weight: NDArray) -> NDArray:
@@ -190,16 +376,14 @@ def _weighted(design: NDArray, target: NDArray, weight: NDArray) -> NDArray:
 
 
 def _best_per_cost(value: NDArray, cost: NDArray, count: int) -> list[int]:
-    """Indices of the highest values of each cost, cheap costs first, while costs keep paying."""
-    order = np.lexsort((-value, cost))
+    """Indices of the `count` highest values of each cost that beat every cheaper one, cheap costs first."""
     chosen: list[int] = []
     best = -np.inf
-    start = 0
-    while start < len(order):
-        same = cost[order[start]]
-        stop = start + int(np.searchsorted(cost[order[start:]], same, side="right"))
-        group = [int(k) for k in order[start : min(stop, start + count)] if value[k] > best]
-        chosen += group
-        best = max([best, *(value[k] for k in group)])
-        start = stop
+    for c in np.unique(cost):
+        same = np.flatnonzero(cost == c)
+        if len(same) > count:
+            same = same[np.argpartition(-value[same], count - 1)[:count]]
+        same = same[np.lexsort((same, -value[same]))]
+        chosen += [int(k) for k in same if value[k] > best]
+        best = max(best, float(value[same[0]]))
     return chosen

@@ -77,7 +77,7 @@ class HallOfFame:
         self.variance = float(np.average((problem.y - mean) ** 2, weights=weights))
         order = np.random.default_rng(len(problem.y)).permutation(len(problem.y))
         # A hopeless candidate is refused on few rows before it is computed on many.
-        self._probe = np.sort(order[:256]) if len(order) > 2_000 else None
+        self._probe = np.sort(order[:256])
 
     def loss(self, expression: Expression, rows: NDArray | None = None) -> float:
         """Weighted mean squared error; infinite where the formula is undefined on a row that counts."""
@@ -106,6 +106,8 @@ class HallOfFame:
 
     def add(self, expression: Expression, stage: str = "", seconds: float = 0.0) -> Candidate | None:
         """Judge a formula; the candidate is returned when it is the best of its complexity."""
+        if self._hopeless(expression):
+            return None
         try:
             expression = canonical(expression.with_names(self.names))
             expression = with_signs_of(expression, self.problem.X[:2_000])
@@ -131,6 +133,13 @@ class HallOfFame:
         candidate = Candidate(expression, expression.complexity, loss, r2, bits, stage, seconds)
         self.best[candidate.complexity] = candidate
         return candidate
+
+    def _hopeless(self, e: Expression) -> bool:
+        """Whether a formula half as long is already better on a few rows: then no spelling can save it."""
+        shorter = [c.loss for k, c in self.best.items() if 2 * k <= e.complexity]
+        if not shorter:
+            return False
+        return self.loss(e.with_names(self.names), self._probe) > 1.5 * min(shorter)
 
     def front(self) -> list[Candidate]:
         """Pareto front: each entry is better than all shorter ones."""

@@ -266,7 +266,7 @@ class _Run:
         possible = int(self.budget.left() / pace)
         return size if possible >= size else possible if possible > 2 * TIERS[0] else 0
 
-    def _approximate(self, view: View, label: str, size: int = TIERS[0]) -> Iterator[Candidate]:
+    def _approximate(self, view: View, label: str, size: int = TIERS[0] // 2) -> Iterator[Candidate]:
         before = self.budget.elapsed, self.budget.evaluations, len(self.hall.best)
         size = self._share(size)
         if size < 10:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 
@@ -31,24 +31,27 @@ def constant_bits(value: float, precision: float) -> float:
     size = abs(value)
     if size == int(size) and size < 1e12:
         return 1.0 + 2 * np.log2(1.0 + size) if size < 1e3 else min(2 * np.log2(1 + size), 4.0 + precision)
-    fraction = Fraction(size).limit_denominator(12)
-    if abs(float(fraction) - size) < 1e-13 * size:
-        exact = 2.0 + 2 * np.log2(1.0 + fraction.numerator) + 2 * np.log2(fraction.denominator)
-    else:
+    exact = _fraction_bits(size)
+    if exact > 4.0 + precision:
         digits = len(f"{size:.12e}".split("e")[0].replace(".", "").rstrip("0"))
-        exact = 4.0 + 3.33 * digits + 2 * abs(np.log10(size)) if digits <= 6 else np.inf
-        exact = min([exact, *(6.0 + constant_bits(r, precision) for r in _named_ratios(size))])
+        exact = min(exact, 4.0 + 3.33 * digits + 2 * abs(np.log10(size)) if digits <= 6 else np.inf)
     return float(min(exact, 4.0 + precision))
 
 
-def _named_ratios(size: float) -> list[float]:
-    """Small fractions that, times pi or a root, make up the number."""
-    found = []
-    for factor in NAMED_FACTORS:
-        fraction = Fraction(size / factor).limit_denominator(12)
-        if 0 < fraction.numerator <= 100 and abs(float(fraction) * factor - size) < 1e-13 * size:
-            found.append(float(fraction))
-    return found
+_DENOMINATORS = np.arange(1, 13)
+_FACTORS = np.array([1.0, *NAMED_FACTORS])
+
+
+@lru_cache(maxsize=65_536)
+def _fraction_bits(size: float) -> float:
+    """Bits of a positive number as a small fraction, alone or times pi or a root; infinite if it is none."""
+    upper = size / _FACTORS[:, None] * _DENOMINATORS
+    whole = np.rint(upper)
+    hit = (np.abs(upper - whole) < 1e-13 * upper) & (whole > 0) & (whole <= 1e4)
+    if not hit.any():
+        return np.inf
+    bits = 2.0 + 2 * np.log2(1.0 + whole) + 2 * np.log2(_DENOMINATORS) + 6.0 * (_FACTORS[:, None] != 1.0)
+    return float(bits[hit].min())
 
 
 def description_length(expression: Expression, loss: float, rows: int, scale: float) -> float:
