@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -128,7 +128,7 @@ def _show(console: Console, folder: Path) -> None:
     from rich import box
     from rich.table import Table
 
-    summary = pd.read_csv(folder / "tables" / "summary.csv")
+    summary: Any = pd.read_csv(folder / "tables" / "summary.csv")
     shown = summary[(summary["subset"] == "all") & summary["measure"].isin(["recovered", "r2_zero_test"])]
     keys = ["protocol", "max_time", "n_jobs", "suite", "noise"]
     table = Table(box=box.SIMPLE, pad_edge=False)

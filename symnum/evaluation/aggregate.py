@@ -12,13 +12,13 @@ import itertools
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    import pandas as pd
+Frame: TypeAlias = Any
+"""A pandas DataFrame; what type checkers infer about pandas without stubs is in the way."""
 
 DRAWS = 1000
 PROFILE_GRID = np.linspace(0.0, 1.0, 51)
@@ -108,30 +108,26 @@ MEASURES = (
 MEASURE = {measure.name: measure for measure in MEASURES}
 
 
-def prepare(runs: pd.DataFrame) -> pd.DataFrame:
+def prepare(runs: Frame) -> Frame:
     """Runs that count, with failures as failures and the columns that `MEASURES` name."""
-    import pandas as pd
-
-    table = runs[runs["status"] != "skipped"].copy()
+    table: Frame = runs[runs["status"] != "skipped"].copy()
     ok = table["status"] == "ok"
     truth = table["has_truth"].astype(bool)
 
-    def rate(solved: pd.Series, applies: pd.Series | None = None) -> pd.Series:
+    def rate(solved: Any, applies: Any = None) -> Any:
         values = (ok & (solved == True)).astype(float)  # noqa: E712 (a missing verdict is no)
         return values if applies is None else values.where(applies)
 
     columns = (
         "r2_test r2_ood n_ood sympy_size size_ratio fit_seconds fit_cpu_seconds time_to_first run_seconds"
     ).split()
-    numbers = {name: pd.to_numeric(table[name]).astype(float) for name in columns}
+    numbers: dict[str, Any] = {name: table[name].astype(float) for name in columns}
     numbers["fit_seconds"] = numbers["fit_seconds"].fillna(numbers["run_seconds"].where(~ok))
     # Whether a problem has rows outside its domain is known from the runs that did not fail.
     outside = (numbers["n_ood"].fillna(0) > 0).groupby(table["problem"]).transform("max").astype(bool)
     r2 = numbers["r2_test"].where(ok).fillna(0.0).clip(lower=0.0)
-    new = {
-        name: rate(table[name], truth)
-        for name in ("recovered", "recovered_any", "recovered_front", "srbench_solved")
-    }
+    verdicts = ("recovered", "recovered_any", "recovered_front", "srbench_solved")
+    new: dict[str, Any] = {name: rate(table[name], truth) for name in verdicts}
     new |= {
         "right_form": rate(table["form"] == "equal", truth),
         "accuracy_solution": rate(table["accuracy_solution"]),
@@ -163,7 +159,7 @@ class Group(NamedTuple):
     suite: str
     noise: float
     subset: str
-    runs: pd.DataFrame
+    runs: Frame
 
     @property
     def setting(self) -> tuple[str, float, int, str]:
@@ -176,15 +172,15 @@ class Group(NamedTuple):
         return bool(self.runs["has_truth"].any())
 
 
-def groups(table: pd.DataFrame) -> Iterator[Group]:
+def groups(table: Frame) -> Iterator[Group]:
     """Comparable groups of `prepare`'s table, each suite whole and without what inflates it."""
     for keys, runs in table.groupby(["protocol", "max_time", "n_jobs", "suite", "noise"], sort=True):
-        protocol, max_time, n_jobs, suite, noise = keys  # type: ignore[misc]
+        protocol, max_time, n_jobs, suite, noise = keys
         for subset, part in _subsets(runs):
             yield Group(protocol, float(max_time), int(n_jobs), suite, float(noise), subset, part)
 
 
-def _subsets(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+def _subsets(runs: Frame) -> Iterator[tuple[str, Frame]]:
     yield "all", runs
     labels = ";" + runs["tracks"].fillna("") + ";"
     friedman, repeat = labels.str.contains(";friedman;"), labels.str.contains(";repeat;")
@@ -195,7 +191,7 @@ def _subsets(runs: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
             yield name, runs[keep]
 
 
-def matrix(runs: pd.DataFrame, column: str) -> NDArray[np.float64]:
+def matrix(runs: Frame, column: str) -> NDArray[np.float64]:
     """Values of a column as (problems, runs), filled up with NaN; problems without any are left out."""
     given = runs[column].to_numpy(dtype=float)
     codes = runs["problem"].factorize(sort=True)[0]
@@ -267,7 +263,7 @@ def leading(group: Group) -> Measure:
 
 
 # ---------------------------------------------------------------------------------------------- curves
-def profile(runs: pd.DataFrame, column: str = "r2_zero_test") -> NDArray[np.float64]:
+def profile(runs: Frame, column: str = "r2_zero_test") -> NDArray[np.float64]:
     """Share of runs with at least R2 = t for each t of `PROFILE_GRID`, each problem weighing the same."""
     values = matrix(runs, column)
     with np.errstate(invalid="ignore"):
@@ -276,7 +272,7 @@ def profile(runs: pd.DataFrame, column: str = "r2_zero_test") -> NDArray[np.floa
     return (above.sum(axis=1) / counts[:, None]).mean(axis=0)
 
 
-def over_time(runs: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def over_time(runs: Frame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Seconds, and share of runs recovered by then; without a time of its own, a run counts at its end."""
     weight = 1.0 / runs.groupby("problem")["problem"].transform("size") / runs["problem"].nunique()
     solved = runs["recovered"] == 1
@@ -328,7 +324,8 @@ def ranks(group: Group) -> Ranks | None:
             friedman_p = float(friedmanchisquare(*columns).pvalue)
         for i, j in itertools.combinations(range(k), 2):
             different = not np.array_equal(columns[i], columns[j])
-            raw[methods[i], methods[j]] = float(wilcoxon(columns[i], columns[j]).pvalue) if different else 1.0
+            tested: Any = wilcoxon(columns[i], columns[j]) if different else None
+            raw[methods[i], methods[j]] = float(tested.pvalue) if different else 1.0
     if k == 2:
         friedman_p = next(iter(raw.values()))
     difference = _studentized_range(k) * float(np.sqrt(k * (k + 1) / (6 * n)))

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from symnum.evaluation import pages
+from symnum.evaluation.aggregate import Frame
 from symnum.evaluation.figures import Look
 from symnum.evaluation.task import STATUSES
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _BUSY = 1.5  # runnable processes per core
 
 
-def run_facts(runs: pd.DataFrame) -> tuple[list[tuple[str, str]], list[str]]:
+def run_facts(runs: Frame) -> tuple[list[tuple[str, str]], list[str]]:
     """Facts for the head of the page, and warnings about how the runs were made."""
     count = runs["status"].value_counts()
     failed = sum(int(count.get(s, 0)) for s in STATUSES if s not in ("ok", "skipped"))
@@ -51,16 +49,16 @@ def run_facts(runs: pd.DataFrame) -> tuple[list[tuple[str, str]], list[str]]:
     return [(k, v) for k, v in facts if v], warnings
 
 
-def health_section(runs: pd.DataFrame, look: Look) -> str:
+def health_section(runs: Frame, look: Look) -> str:
     """Failures by method, reasons, and agreement of the verdicts."""
     return f"<h3>How the runs ended</h3>{_endings(runs, look)}<h3>Verdicts</h3>{_verdicts(runs)}"
 
 
-def _several(values: object) -> str:
-    return ", ".join(str(v) for v in values)  # type: ignore[attr-defined]
+def _several(values: Iterable[object]) -> str:
+    return ", ".join(str(v) for v in values)
 
 
-def _endings(runs: pd.DataFrame, look: Look) -> str:
+def _endings(runs: Frame, look: Look) -> str:
     rows, reasons = [], []
     for method, own in runs.groupby("method"):
         count = own["status"].value_counts()
@@ -91,7 +89,7 @@ def _endings(runs: pd.DataFrame, look: Look) -> str:
     return text
 
 
-def _verdicts(runs: pd.DataFrame) -> str:
+def _verdicts(runs: Frame) -> str:
     """How often algebra gives up, and where the verdicts contradict each other."""
     judged = runs[(runs["status"] == "ok") & runs["has_truth"].astype(bool) & runs["equation"].notna()]
     if judged.empty:

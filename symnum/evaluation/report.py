@@ -104,9 +104,16 @@ def _html(
     settings = list(dict.fromkeys(group.setting for group in parts))
     for place, setting in enumerate(settings):
         mine = [i for i, group in enumerate(parts) if group.setting == setting]
-        of_mine = ([things[i] for i in mine] for things in (parts, scores, tests))
         heading, anchor = _heading(setting, settings), f"s{place}"
-        html = "".join(Section(anchor, *of_mine, others, look).parts())
+        section = Section(
+            anchor,
+            [parts[i] for i in mine],
+            [scores[i] for i in mine],
+            [tests[i] for i in mine],
+            others,
+            look,
+        )
+        html = "".join(section.parts())
         body.append(f"<section><h2 id={anchor}>{pages.esc(heading)}</h2>{html}</section>")
         contents.append((anchor, heading))
     body.append(f"<section><h2 id=health>The harness itself</h2>{health_section(runs, look)}</section>")

@@ -147,8 +147,10 @@ def limit_threads(count: int) -> None:
 
     threadpool_limits(count)
     import numba
+    from numba.core import config
 
-    numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
+    most = config.NUMBA_NUM_THREADS  # pyright: ignore[reportAttributeAccessIssue] (set while numba loads)
+    numba.set_num_threads(min(count, most))
 
 
 # ---------------------------------------------------------------------------------------------- lanes
@@ -208,7 +210,7 @@ def _dask(workers: int, scheduler: str | None) -> Iterator[_Run]:
                     n_workers=workers,
                     threads_per_worker=1,
                     processes=False,
-                    dashboard_address=None,
+                    dashboard_address=None,  # pyright: ignore[reportArgumentType] (documented: no dashboard)
                     memory_limit=0,
                 )
             )
@@ -220,10 +222,11 @@ def _dask(workers: int, scheduler: str | None) -> Iterator[_Run]:
         def run(calls: Sequence[_Call]) -> Iterator[dict[str, Any]]:
             ahead = iter(calls)
             futures = as_completed(loop=client.loop)
-            tasks: dict[str, _Call] = {}
+            tasks: dict[Any, _Call] = {}
 
             def submit() -> None:
-                lanes = sum(client.nthreads().values())
+                threads: Any = client.nthreads()
+                lanes = sum(threads.values())
                 while len(tasks) < max(2 * lanes, 2 if scheduler is None else 32):
                     call = next(ahead, None)
                     if call is None:
