@@ -117,14 +117,16 @@ class _Run:
             self.budget.stop("target or features are constant")
             return
         views = [self.view]
-        yield from self._approximate(self.view, "first readouts", 1_500)
+        yield from self._approximate(self.view, "first readouts", 150, polish=False)
         yield from self._tier(self.view, TIERS[0], "small bank")
-        if not self._done():
-            yield from self._approximate(self.view, "readouts")
         if self._done():
             return
-        views += yield from self._reduce()
+        views = [self.view, *(yield from self._reduce())]
         views.sort(key=lambda v: len(v.names))
+        for view in [self.view, *(v for v in views if v is not self.view)]:
+            if self._done():
+                return
+            yield from self._approximate(view, "readouts", TIERS[0] // 2)
         for view in views:
             if self._done():
                 return
@@ -167,16 +169,16 @@ class _Run:
         yield from self._offer("all rows", original(X, y, self.problem.names), made)
 
     def _deep(self, views: list[View]) -> Iterator[Candidate]:
-        """Exact joins over larger banks, then more skeletons."""
-        for size in TIERS[1:]:
+        """Exact joins over larger banks and more skeletons, in turn."""
+        for size, skeletons in zip(TIERS[1:], (2_500, 8_000), strict=True):
             for view in views:
                 if self._done():
                     return
                 yield from self._tier(view, size, "large bank")
-        for view in views:
-            if self._done():
-                return
-            yield from self._inner(view, 6_000)
+            for view in views:
+                if self._done():
+                    return
+                yield from self._inner(view, skeletons)
         self.budget.stop("search space exhausted")
 
     def _noisy(self, views: list[View]) -> Iterator[Candidate]:
@@ -223,15 +225,13 @@ class _Run:
         while queue and not self._done():
             depth, view = queue.pop(0)
             proposals = quietly(lambda v=view, k=2 if depth < 2 else 1: propose(v, k))
-            for place, proposal in enumerate(proposals):
+            for proposal in proposals:
                 key = frozenset(proposal.view.path)
                 if key in seen or self._done():
                     continue
                 seen.add(key)
                 yield from self._tier(proposal.view, TIERS[0], "reduction: " + "; ".join(proposal.view.path))
                 found.append(proposal.view)
-                if place == 0:
-                    yield from self._approximate(proposal.view, "reduction, readouts")
                 if depth + 1 < MAX_DEPTH:
                     queue.append((depth + 1, proposal.view))
         # Deepest first; the others were seen with the small bank.
@@ -266,7 +266,7 @@ class _Run:
         possible = int(self.budget.left() / pace)
         return size if possible >= size else possible if possible > 2 * TIERS[0] else 0
 
-    def _approximate(self, view: View, label: str, size: int = TIERS[0] // 2) -> Iterator[Candidate]:
+    def _approximate(self, view: View, label: str, size: int, polish: bool = True) -> Iterator[Candidate]:
         before = self.budget.elapsed, self.budget.evaluations, len(self.hall.best)
         size = self._share(size)
         if size < 10:
@@ -286,8 +286,9 @@ class _Run:
         again = constants.refit(forms, X, y, self.weights, self.search.n_jobs)
         base = original(*self.problem_rows(), self.problem.names)
         yield from self._offer(label + ", refined", base, again)
+        if polish:
+            yield from self._polish()
         self._enter(label, before)
-        yield from self._polish()
 
     def _inner_form(self, e: Expression) -> Expression:
         """Formula of the hall of fame over the columns that this search sees."""
@@ -306,8 +307,8 @@ class _Run:
             view, bank, limit, self.rng, self._late, self.search.n_jobs, self.budget.charge
         )
         yield from self._offer("inner constants", view, made)
-        self._enter("inner constants", before)
         yield from self._polish()
+        self._enter("inner constants", before)
 
     def _polish(self, most: int = 6) -> Iterator[Candidate]:
         """Simple numbers for the constants of the formulas with the shortest descriptions."""
