@@ -21,6 +21,7 @@ Frame: TypeAlias = Any
 """A pandas DataFrame; what type checkers infer about pandas without stubs is in the way."""
 
 DRAWS = 1000
+_Z = 1.959964  # two-sided 95 % quantile of the normal distribution
 PROFILE_GRID = np.linspace(0.0, 1.0, 51)
 """Thresholds of R2 in performance profiles, as in SRBench 2025."""
 
@@ -65,7 +66,8 @@ class Measure:
 MEASURES = (
     Measure(
         "recovered", "recovered", "%", "mean", 1, True,
-        "the same function inside and outside the domain, at most 1.5 times the truth's size",
+        "the same function inside and outside the domain, at most 1.5 times the truth's size; under noise, its"
+        " form with constants within the noise",
     ),
     Measure("recovered_any", "any size", "%", "mean", 1, True, "the same function, however long"),
     Measure(
@@ -115,7 +117,7 @@ def prepare(runs: Frame) -> Frame:
     truth = table["has_truth"].astype(bool)
 
     def rate(solved: Any, applies: Any = None) -> Any:
-        values = (ok & (solved == True)).astype(float)  # noqa: E712 (a missing verdict is no)
+        values = (ok & solved.eq(True).fillna(False).astype(bool)).astype(float)  # a missing verdict is no
         return values if applies is None else values.where(applies)
 
     columns = (
@@ -244,12 +246,22 @@ def bootstrap(values: NDArray[np.float64], statistic: str = "mean", draws: int =
     return Interval(value, float(low), float(high))
 
 
+def _interval(values: NDArray[np.float64], measure: Measure, draws: int) -> Interval:
+    """Bootstrap interval; Wilson's where all runs agree, of which a bootstrap would make certainty."""
+    interval = bootstrap(values, measure.statistic, draws)
+    if measure.unit != "%" or not (interval.low == interval.high and interval.value in (0.0, 1.0)):
+        return interval
+    # Wilson 1927 for no failure in n problems: z^2 / (n + z^2).
+    width = _Z**2 / (len(values) + _Z**2)
+    return Interval(1.0, 1.0 - width, 1.0) if interval.value else Interval(0.0, 0.0, width)
+
+
 def score(group: Group, draws: int = DRAWS) -> dict[str, dict[str, Interval]]:
     """Method -> measure -> interval, the best methods first."""
     result = {}
     for method, runs in group.runs.groupby("method", sort=True):
         result[str(method)] = {
-            m.name: bootstrap(matrix(runs, m.name), m.statistic, draws)
+            m.name: _interval(matrix(runs, m.name), m, draws)
             for m in MEASURES
             if group.has_truth or not m.truth
         }

@@ -96,7 +96,7 @@ def _verdicts(runs: Frame) -> str:
         return "<p>No run of a problem with a known formula.</p>"
     n = len(judged)
     symbolic, numeric = judged["symbolic"].fillna("unknown"), judged["numeric"].fillna("unknown")
-    solved = judged["srbench_solved"] == True  # noqa: E712
+    solved = judged["srbench_solved"].eq(True).fillna(False).astype(bool)
     tried = judged["srbench_status"]
     same, other = numeric == "equal", numeric == "different"
     facts = [

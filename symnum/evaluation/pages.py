@@ -131,10 +131,10 @@ def _run_row(run: Mapping[str, Any], known: bool) -> str:
     outcome = esc(run["status"])
     if run["status"] == "ok" and known:
         words = {"numeric": "numeric", "symbolic": "exact", "form": "form"}
-        verdicts = ", ".join(f"{words[v]} {run[v]}" for v in words if isinstance(run[v], str))
-        outcome = (
-            f"<b>recovered</b> ({esc(verdicts)})" if run["recovered"] == 1 else esc(verdicts) or "no formula"
-        )
+        given = {words[v]: run[v] for v in words if isinstance(run[v], str)}
+        one = next(iter(given.values()), "no formula") if len(set(given.values())) <= 1 else ""
+        verdicts = esc(one or ", ".join(f"{name} {verdict}" for name, verdict in given.items()))
+        outcome = f"<b>recovered</b> ({verdicts})" if run["recovered"] == 1 else verdicts
     elif run["status"] != "ok":
         outcome = f"<b>{outcome}</b> {esc(_short(run['message']))}"
     cells = [f"<td>{esc(run['method'])}</td>"]

@@ -137,11 +137,11 @@ def _words() -> str:
     notes = (
         "<p>Rates are means over seeds within a problem, then over problems; other figures are medians of"
         " medians. Below each stands its 95 % interval: 1,000 draws of problems and, within them, seeds; with"
-        " one seed a problem, it speaks about other problems only. Bold is the best of a column, whether or"
-        " not its lead is significant: for that, see the mean ranks. A failed run (error, time-out, out of"
-        " memory, crash) counts as not solved and as R² = 0; a skipped one (method not installed, or not made"
-        " for such problems) does not count. Published results come from other machines, budgets and splits,"
-        " and their 'solved' is SRBench's rule.</p>"
+        " one seed a problem, it speaks about other problems only. Where all runs agree, it is Wilson's. Bold"
+        " is the best of a column, whether or not its lead is significant: for that, see the mean ranks. A"
+        " failed run (error, time-out, out of memory, crash) counts as not solved and as R² = 0; a skipped"
+        " one (method not installed, or not made for such problems) does not count. Published results come"
+        " from other machines, budgets and splits, and their 'solved' is SRBench's rule.</p>"
     )
     return notes + pages.table(("column", "meaning"), [("", rows)])
 

@@ -144,6 +144,15 @@ def test_failures_count_as_failures(tmp_path: Path):
     assert scores["sympy_size"].value == 3
 
 
+def test_five_of_five_is_no_certainty(tmp_path: Path):
+    rows = [run("a", f"feynman/{i}", **solved(True, recovered_any=i < 4)) for i in range(5)]
+    scores = score(only(prepared(tmp_path, *rows)))["a"]
+    wilson = stats.binomtest(5, 5).proportion_ci(method="wilson")
+    np.testing.assert_allclose(scores["recovered"], (1.0, wilson.low, 1.0), rtol=1e-6)
+    np.testing.assert_allclose(scores["recovered_front"], (0.0, 0.0, 1 - wilson.low), rtol=1e-6)
+    assert scores["recovered_any"].low < 0.8
+
+
 def test_black_box_has_no_verdicts(tmp_path: Path):
     group = only(
         prepared(tmp_path, run("a", "blackbox/x", r2_test=0.9), run("a", "blackbox/y", r2_test=-4.0))
