@@ -33,7 +33,9 @@ def read(cls: type, path: Path) -> Any:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InvalidInput(f"no file {str(path)!r}; a model is what SymbolicRegressor.save or `symnum fit` wrote") from None
+        raise InvalidInput(
+            f"no file {str(path)!r}; SymbolicRegressor.save and `symnum fit` write one"
+        ) from None
     except IsADirectoryError:
         raise InvalidInput(f"{str(path)!r} is a folder; name the model file in it") from None
     except OSError as error:

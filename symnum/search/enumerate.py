@@ -230,7 +230,8 @@ class _Run:
                 if key in seen or self._done():
                     continue
                 seen.add(key)
-                yield from self._tier(proposal.view, TIERS[0], "reduction: " + "; ".join(proposal.view.path))
+                label = "reduction: " + "; ".join(proposal.view.path)
+                yield from self._tier(proposal.view, TIERS[0], label, part=12)
                 found.append(proposal.view)
                 if depth + 1 < MAX_DEPTH:
                     queue.append((depth + 1, proposal.view))
@@ -238,8 +239,8 @@ class _Run:
         return sorted(found, key=lambda v: len(v.names))[:3]
 
     # ---------------------------------------------------------------- stages
-    def _tier(self, view: View, size: int, label: str) -> Iterator[Candidate]:
-        size = self._affordable(view, self._share(size))
+    def _tier(self, view: View, size: int, label: str, part: int = 3) -> Iterator[Candidate]:
+        size = self._affordable(view, self._share(size, part))
         if size < 10 or len(view.y) < 2:
             return
         before = self.budget.elapsed, self.budget.evaluations, len(self.hall.best)
@@ -254,9 +255,9 @@ class _Run:
             self.pace[len(view.names)] = (self.budget.elapsed - before[0]) / bank.size
         self._enter(label, before)
 
-    def _share(self, size: int) -> int:
-        """Bank size within the limits; a stage leaves half of the evaluations to those after it."""
-        return min(size, self.search.max_bank, self.budget.evals_left() // 2)
+    def _share(self, size: int, part: int = 3) -> int:
+        """Bank size within the limits; one stage takes only a part of the evaluations that are left."""
+        return min(size, self.search.max_bank, self.budget.evals_left() // part)
 
     def _affordable(self, view: View, size: int) -> int:
         """Bank size whose joins fit into the time left, judged by the pace so far; 0 when not worth it."""

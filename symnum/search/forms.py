@@ -26,8 +26,10 @@ def product(coefficient: float, bases: Sequence[Expression], exponents: Sequence
     sign, size = (-1.0, -coefficient) if coefficient < 0 else (1.0, coefficient)
     if size != 1 and 1 / size == round(1 / size) and size < 1:
         lower.insert(0, Expression.constant(round(1 / size), names))
-    elif size != 1 or not upper:
+    elif size != 1:
         upper.insert(0, Expression.constant(size, names))
+    if not upper:
+        upper = [Expression.constant(1.0, names)]
     result = _chain(upper)
     if lower:
         result = result / _chain(lower)

@@ -108,5 +108,7 @@ def test_forms_are_written_short():
     a, b = Expression.variable("a", NAMES), Expression.variable("b", NAMES)
     assert str(product(0.5, [a, b], [2, -1])) == "a**2/(2*b)"
     assert str(product(-1, [a], [1])) == "-a"
+    assert str(product(0.25, [a, b], [-1, 0])) == "1/(4*a)"
+    assert str(product(0.5, [a], [0])) == "1/2"
     assert str(combination([1.0, -2.0, 3.0], [a, b, None])) == "a + 3 - 2*b"
     assert str(combination([0.0], [a])) == "0"
