@@ -66,8 +66,8 @@ class Measure:
 MEASURES = (
     Measure(
         "recovered", "recovered", "%", "mean", 1, True,
-        "the same function inside and outside the domain, at most 1.5 times the truth's size; under noise, its"
-        " form with constants within the noise",
+        "the same function inside and outside the domain, at most 1.5 times the truth's size; under noise,"
+        " its form with constants within the noise",
     ),
     Measure("recovered_any", "any size", "%", "mean", 1, True, "the same function, however long"),
     Measure(
