@@ -23,7 +23,8 @@ Law = namedtuple(
     "Law",
     "least_dim most_dim enough extra_binary max_unary max_operand root_unary keep scale offset root_offset "
     "shapes binary_codes binary_shares unary_codes unary_shares constant "
-    "max_clusters boxes shuffle rows_per_dim n_points largest spread normalise noise quick full",
+    "max_clusters boxes shuffle rows_per_dim n_points bounded largest smallest spread normalise noise "
+    "quick full",
 )
 """`SampleLaw` in numbers and arrays; ``quick`` and ``full`` are the sorted hashes of excluded skeletons."""
 
@@ -50,10 +51,11 @@ OUTCOMES = (
     "undefined",
     "underflow",
     "too large",
-    "too little spread",
+    "too small or flat",
+    "constant out of bounds",
     "benchmark",
 )
-ACCEPTED, VARIABLES, UNDEFINED, UNDERFLOW, LARGE, FLAT, BENCHMARK = range(len(OUTCOMES))
+ACCEPTED, VARIABLES, UNDEFINED, UNDERFLOW, LARGE, FLAT, CONSTANT, BENCHMARK = range(len(OUTCOMES))
 
 
 @kernel()
@@ -108,6 +110,8 @@ def draw_samples(evaluate, hash_skeleton, simplify, seed, first, count, law, wor
                     work.todo,
                 )
                 complete = begin >= 0 and _has_all(codes, begin, dim)
+                if complete and law.bounded and not _in_bounds(work.constants[:constants]):
+                    complete, outcome = False, CONSTANT
             if complete:
                 out.boxes[i] = draw_points(
                     rng, w, columns, dim, rows, law.boxes, law.max_clusters, law.shuffle, work.order,
@@ -118,7 +122,7 @@ def draw_samples(evaluate, hash_skeleton, simplify, seed, first, count, law, wor
                     evaluate, codes, begin, work.constants, w, columns, law.most_dim, dim, rows, work.stack
                 )
                 if outcome == ACCEPTED:
-                    outcome = _judge(w, row, rows, law.largest, law.spread)
+                    outcome = _judge(w, row, rows, law.largest, law.smallest, law.spread)
                 if outcome == ACCEPTED and _is_benchmark(
                     hash_skeleton, codes, begin, work.constants, dim, law.quick, law.full, work.few, work.many
                 ):
@@ -127,11 +131,11 @@ def draw_samples(evaluate, hash_skeleton, simplify, seed, first, count, law, wor
             if outcome == ACCEPTED:
                 out.dims[i], out.rows[i], out.attempts[i] = dim, rows, attempt + 1
                 out.lengths[i], out.n_constants[i] = codes.size - begin, constants
-                _copy(codes[begin:], out.codes[i])
-                _copy(work.constants[:constants], out.constants[i])
-                for v in range(dim):
-                    _copy(w[columns + v, :rows], out.X[i, v])
-                _copy(w[row, :rows], out.y[i])
+                _store(codes[begin:], out.codes[i])
+                _store(work.constants[:constants], out.constants[i])
+                for v in range(law.most_dim):
+                    _store(w[columns + v, : rows if v < dim else 0], out.X[i, v])
+                _store(w[row, :rows], out.y[i])
                 if law.normalise or law.noise > 0.0:
                     _finish_target(rng, out.y[i, :rows], law.normalise, law.noise)
                 break
@@ -151,9 +155,20 @@ def _has_all(codes, begin, dim):
 
 
 @part
-def _copy(source, target):
+def _in_bounds(constants):
+    """Whether rewritten constants have a usual size."""
+    wild = 0
+    for value in constants:
+        wild += value != 0.0 and not 1e-5 <= abs(value) <= 1e5
+    return wild == 0
+
+
+@part
+def _store(source, target):
+    """Copy, and fill the rest with zeros."""
     for j in range(source.size):
         target[j] = source[j]
+    target[source.size :] = 0
 
 
 @part
@@ -209,7 +224,7 @@ def _hash_values(values, codes, begin, constants):
 
 
 @part
-def _judge(w, row, rows, largest, spread):
+def _judge(w, row, rows, largest, smallest, spread):
     """Outcome by the size and spread of the values."""
     low = high = w[row, 0]
     for j in range(rows):
@@ -217,7 +232,8 @@ def _judge(w, row, rows, largest, spread):
     most = max(-low, high)
     if most >= largest:
         return LARGE
-    return FLAT if spread > 0.0 and high - low <= spread * most else ACCEPTED
+    flat = most < smallest or (spread > 0.0 and high - low <= spread * most)
+    return FLAT if flat else ACCEPTED
 
 
 @part

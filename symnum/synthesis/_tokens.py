@@ -45,25 +45,26 @@ def _write_number(value, words, ids):
 
 
 @kernel()
-def write_points(X, y, dims, rows, words, ids, hard):
-    """Ids of points (n, rows, 3 * (D + 1)) from X (n, D, rows) and y (n, rows).
+def write_points(X, y, dims, rows, chosen, words, ids, hard):
+    """Ids (k, rows, 3 * (D + 1)) of the points of chosen samples (k,) of X (n, D, N) and y (n, N), rows <= N.
 
     Missing columns get the input padding, missing rows the padding. Returns how many numbers need exact
-    rounding; their sample, row and column go to ``hard`` as far as it reaches.
+    rounding; their place in ``chosen``, row and column go to ``hard`` as far as it reaches.
     """
     count = 0
     width = X.shape[1]
-    for i in range(X.shape[0]):
-        for r in range(X.shape[2]):
+    for k in range(chosen.size):
+        i = chosen[k]
+        for r in range(ids.shape[1]):
             for v in range(width + 1):
-                spot = ids[i, r, 3 * v : 3 * v + 3]
+                spot = ids[k, r, 3 * v : 3 * v + 3]
                 if r >= rows[i]:
                     spot[:] = words.pad
                 elif v >= dims[i] and v < width:
                     spot[:] = words.input_pad
                 elif not _write_number(X[i, v, r] if v < width else y[i, r], words, spot):
                     if count < hard.shape[0]:
-                        hard[count, 0], hard[count, 1], hard[count, 2] = i, r, v
+                        hard[count, 0], hard[count, 1], hard[count, 2] = k, r, v
                     count += 1
     return count
 

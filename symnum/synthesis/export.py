@@ -15,6 +15,7 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import symnum
-from symnum.exceptions import InvalidInput
+from symnum.exceptions import InvalidInput, SymnumError
 from symnum.synthesis.generator import EquationGenerator
 from symnum.synthesis.parquet import file_checksum, read_batch, read_table, require_pyarrow, write_batch
 from symnum.synthesis.sample import Batch
@@ -155,10 +156,15 @@ def export_samples(
     if workers == 1:
         run.finish(lambda k: _done(_make_shard(generator, path, *run.range(k))), 1)
         return run.manifest
+    generator.batch(0, 1)  # compiles here, once; the workers find it on disk
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, _start_worker, (generator.to_dict(), str(path))) as pool:
         try:
             run.finish(lambda k: pool.submit(_work, *run.range(k)), workers + 1)
+        except BrokenProcessPool:
+            raise SymnumError(
+                "a worker process was ended from outside (out of memory?); run the same export again to go on"
+            ) from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -225,7 +231,7 @@ class _Export:
         self.report(self.kept, self.n)
 
     def remove_surplus(self, shards: int) -> None:
-        """Delete shards beyond the last one, begun before it was known to be the last or by a longer export."""
+        """Delete shards beyond the last one, begun before that was known or by a longer export."""
         for path in self.folder.glob("shard-*.parquet"):
             number = path.stem.removeprefix("shard-")
             if number.isdigit() and int(number) >= shards:
@@ -246,7 +252,7 @@ def _open(folder: Path, generator: EquationGenerator, n: int) -> Manifest:
         before = Manifest.read(folder)
         if before.config_hash != generator.config_hash:
             raise InvalidInput(
-                f"folder {str(folder)!r} holds samples of another seed, preset or law; choose an empty folder"
+                f"folder {str(folder)!r} holds samples of another seed or law; choose an empty folder"
             )
         manifest.shards = before.shards
     elif any(folder.glob("shard-*.parquet")):

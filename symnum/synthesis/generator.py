@@ -93,8 +93,16 @@ class EquationGenerator:
         return f"EquationGenerator({self.preset!r}, {size}, seed={self.seed})"
 
     # ---------------------------------------------------------------- samples
-    def batch(self, start: int, n: int) -> Batch:
+    def batch(self, start: int, n: int, out: Batch | None = None) -> Batch:
         """Samples ``start`` to ``start + n - 1``.
+
+        Parameters
+        ----------
+        start, n : int
+            First number, and how many.
+        out : Batch, optional
+            One of this generator that is no longer needed: its arrays are overwritten if it has n samples.
+            Fresh memory costs a fifth of the time.
 
         Raises
         ------
@@ -104,7 +112,7 @@ class EquationGenerator:
         start = check_index(start)
         if not isinstance(n, (int, np.integer)) or not 0 <= n <= 1_000_000:
             raise InvalidInput(f"a batch has 0 to 1,000,000 samples, got {n!r}")
-        out = self._output(int(n))
+        arrays = out.arrays if out is not None and out.arrays and len(out) == n else self._output(int(n))
         outcomes = np.zeros(len(_sampling.OUTCOMES), np.int64)
         arguments = (
             evaluate,
@@ -115,7 +123,7 @@ class EquationGenerator:
             int(n),
             self._kernel_law,
             self._work(),
-            out,
+            arrays,
             outcomes,
         )
         done = compile_for(_sampling.draw_samples, *arguments)(*arguments)
@@ -126,22 +134,23 @@ class EquationGenerator:
                 f"no sample {start + done} in {_sampling.MAX_ATTEMPTS} attempts, the law is impossible; "
                 f"in this batch: {causes}"
             )
-        longest = int(out.lengths.max(initial=1))
-        most = int(out.n_constants.max(initial=1))
+        longest = int(arrays.lengths.max(initial=1))
+        most = int(arrays.n_constants.max(initial=1))
         return Batch(
             indices=np.arange(start, start + n),
-            codes=out.codes[:, :longest],
-            lengths=out.lengths,
-            constants=out.constants[:, :most],
-            n_constants=out.n_constants,
-            dims=out.dims,
-            rows=out.rows,
-            X=out.X,
-            y=out.y,
-            boxes=out.boxes,
-            hashes=out.hashes,
+            codes=arrays.codes[:, :longest],
+            lengths=arrays.lengths,
+            constants=arrays.constants[:, :most],
+            n_constants=arrays.n_constants,
+            dims=arrays.dims,
+            rows=arrays.rows,
+            X=arrays.X,
+            y=arrays.y,
+            boxes=arrays.boxes,
+            hashes=arrays.hashes,
             outcomes=counts,
             writer=self._writer,
+            arrays=arrays,
         )
 
     def sample(self, index: int) -> Sample:
@@ -201,17 +210,17 @@ class EquationGenerator:
         law = self.law
         nodes, dim = law.max_nodes, law.dims[1]
         return _sampling.Output(
-            codes=np.zeros((n, nodes), np.int16),
-            lengths=np.zeros(n, np.int32),
-            constants=np.zeros((n, nodes // 2 + 1)),
-            n_constants=np.zeros(n, np.int32),
-            dims=np.zeros(n, np.int32),
-            rows=np.zeros(n, np.int32),
-            X=np.zeros((n, dim, law.n_points)),
-            y=np.zeros((n, law.n_points)),
-            boxes=np.zeros(n, np.bool_),
-            hashes=np.zeros(n, np.uint64),
-            attempts=np.zeros(n, np.int32),
+            codes=np.empty((n, nodes), np.int16),
+            lengths=np.empty(n, np.int32),
+            constants=np.empty((n, nodes // 2 + 1)),
+            n_constants=np.empty(n, np.int32),
+            dims=np.empty(n, np.int32),
+            rows=np.empty(n, np.int32),
+            X=np.empty((n, dim, law.n_points)),
+            y=np.empty((n, law.n_points)),
+            boxes=np.empty(n, np.bool_),
+            hashes=np.empty(n, np.uint64),
+            attempts=np.empty(n, np.int32),
         )
 
     def _work(self) -> _sampling.Work:
@@ -300,7 +309,9 @@ def _kernel_law(law: SampleLaw) -> _sampling.Law:
         shuffle=points.shuffle,
         rows_per_dim=points.rows_per_dim,
         n_points=law.n_points,
+        bounded=law.simplify,
         largest=float(target.largest),
+        smallest=float(target.smallest),
         spread=float(target.relative_spread),
         normalise=target.normalise,
         noise=float(target.noise),

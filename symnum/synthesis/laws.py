@@ -181,6 +181,8 @@ class TargetLaw:
     ----------
     largest : float
         Every y must be smaller than this, whatever its sign.
+    smallest : float
+        Some y must be larger than this, whatever its sign.
     relative_spread : float
         y must vary by more than this share of its largest magnitude; 0 accepts constant targets.
     normalise : bool
@@ -193,12 +195,16 @@ class TargetLaw:
     """
 
     largest: float = 1e103
+    smallest: float = 0.0
     relative_spread: float = 0.0
     normalise: bool = False
     noise: float = 0.0
 
     def __post_init__(self) -> None:
         _require(0.0 < self.largest <= 1e103, f"largest must lie in (0, 1e103], got {self.largest}")
+        _require(
+            0.0 <= self.smallest < self.largest, f"smallest must lie in [0, largest), got {self.smallest}"
+        )
         _require(
             0.0 <= self.relative_spread < 1.0,
             f"relative_spread must lie in [0, 1), got {self.relative_spread}",
@@ -219,7 +225,8 @@ class SampleLaw:
     n_points : int
         Rows of a sample (the most of them where their number varies).
     simplify : bool
-        Write formulas in a canonical, shorter form before they are evaluated.
+        Write formulas in a canonical, shorter form before they are evaluated; those whose constants leave
+        1e-5..1e5 on the way are rejected.
     exclude_benchmarks : bool
         Reject formulas with the skeleton of a benchmark formula; see `symnum.synthesis.exclusion`.
     """

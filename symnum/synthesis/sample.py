@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +76,8 @@ class Batch:
         What became of the attempts that the batch took.
     writer : TokenWriter
         Turns numbers and programs into ids.
+    arrays : object
+        What the kernels wrote into, for `EquationGenerator.batch` to use again.
     """
 
     indices: NDArray[np.int64]
@@ -91,6 +93,7 @@ class Batch:
     hashes: NDArray[np.uint64]
     outcomes: Mapping[str, int]
     writer: TokenWriter
+    arrays: Any = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return self.lengths.size
@@ -111,11 +114,16 @@ class Batch:
 
     @cached_property
     def point_tokens(self) -> NDArray[np.int16]:
-        """Ids of the points, as of ``ExpressionTokenizer.encode_points``: (n, n_points, 3 * (max_dim + 1)).
+        """Ids of all points; see `encode_points`."""
+        return self.encode_points(np.arange(len(self)))
 
-        Missing columns hold the input padding, missing rows the padding.
+    def encode_points(self, chosen: NDArray[np.integer]) -> NDArray[np.int16]:
+        """Ids of the points of some rows of the batch, shape (k, most rows, 3 * (max_dim + 1)).
+
+        As ``ExpressionTokenizer.encode_points`` gives them; missing columns hold the input padding, missing
+        rows the padding.
         """
-        return self.writer.points(self.X, self.y, self.dims, self.rows)
+        return self.writer.points(self.X, self.y, self.dims, self.rows, np.asarray(chosen, np.int64))
 
     def expression(self, i: int) -> Expression:
         """Expression of row i."""

@@ -83,16 +83,18 @@ class TokenWriter:
         y: NDArray[np.float64],
         dims: NDArray[np.int32],
         rows: NDArray[np.int32],
+        chosen: NDArray[np.int64],
     ) -> NDArray[np.int16]:
-        """Ids (n, rows, 3 * (D + 1)) of X (n, D, rows) and y (n, rows)."""
-        ids = np.empty((X.shape[0], X.shape[2], 3 * (X.shape[1] + 1)), np.int16)
+        """Ids (k, longest, 3 * (D + 1)) of the chosen samples (k,) of X (n, D, N) and y (n, N)."""
+        longest = int(rows[chosen].max(initial=0))
+        ids = np.empty((chosen.size, longest, 3 * (X.shape[1] + 1)), np.int16)
         hard = np.empty((_HARD, 3), np.int64)
-        while (found := write_points(X, y, dims, rows, self.words, ids, hard)) > len(hard):
+        while (found := write_points(X, y, dims, rows, chosen, self.words, ids, hard)) > len(hard):
             hard = np.empty((found, 3), np.int64)
         if found:
-            i, r, v = hard[:found].T
-            values = np.where(v < X.shape[1], X[i, np.minimum(v, X.shape[1] - 1), r], y[i, r])
+            k, r, v = hard[:found].T
+            values = np.where(v < X.shape[1], X[chosen[k], np.minimum(v, X.shape[1] - 1), r], y[chosen[k], r])
             triples = self.tokenizer.encode_numbers(values)
-            for k in range(3):
-                ids[i, r, 3 * v + k] = triples[:, k]
+            for j in range(3):
+                ids[k, r, 3 * v + j] = triples[:, j]
         return ids

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any, TypedDict
 
@@ -12,6 +13,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from symnum.exceptions import InvalidInput
 from symnum.synthesis.generator import EquationGenerator
+from symnum.synthesis.sample import Batch
 
 
 class StreamState(TypedDict):
@@ -81,6 +83,7 @@ class EquationStream(IterableDataset):
         # A few more sample numbers than samples where repeated functions are left out.
         self.span = needed + (needed + 7) // 8 if generator.unique else needed
         self._state: StreamState = {"batches": 0, "workers": 0}
+        self._pool: Batch | None = None
 
     def state_dict(self, batches: int, workers: int = 0) -> StreamState:
         """State after `batches` batches from a loader with that many workers; `load_state_dict` takes it.
@@ -101,7 +104,7 @@ class EquationStream(IterableDataset):
         done = self._state["batches"]
         if done and max(self._state["workers"], 1) != workers:
             raise InvalidInput(
-                f"this state was taken with {self._state['workers']} workers; resume with as many, not {workers}"
+                f"the state is one of {self._state['workers']} workers; go on with as many, not {workers}"
             )
         # A loader asks its workers in turn, beginning with worker 0.
         logical = (worker + done) % workers
@@ -109,13 +112,13 @@ class EquationStream(IterableDataset):
         place = logical + workers * (skip // self.pool)
         skip %= self.pool
         while True:
-            yield from list(self._batches(place * self.world_size + self.rank))[skip:]
+            yield from itertools.islice(self._batches(place * self.world_size + self.rank), skip, None)
             skip = 0
             place += workers
 
     def _batches(self, p: int) -> Iterator[dict[str, torch.Tensor]]:
         """Batches of pool p."""
-        batch = self.generator.batch(p * self.span, self.span)
+        self._pool = batch = self.generator.batch(p * self.span, self.span, out=self._pool)
         needed = self.batch_size * self.pool
         chosen = np.arange(self.span)
         if self.generator.unique:
@@ -123,25 +126,24 @@ class EquationStream(IterableDataset):
             first[np.unique(batch.hashes, return_index=True)[1]] = True
             # Repetitions come last, so they only fill up a pool that has too few functions.
             chosen = np.concatenate([np.flatnonzero(first), np.flatnonzero(~first)])[:needed]
-        batch = batch.take(chosen)
-        order = np.argsort(batch.token_lengths, kind="stable").reshape(self.pool, self.batch_size)
+        order = chosen[np.argsort(batch.token_lengths[chosen], kind="stable")]
         for k in np.random.default_rng([self.generator.seed, p]).permutation(self.pool):
-            yield self._tensors(batch, order[k])
+            yield self._tensors(batch, order[k * self.batch_size : (k + 1) * self.batch_size])
 
-    def _tensors(self, batch: Any, rows: NDArray[np.integer]) -> dict[str, torch.Tensor]:
-        part = batch.take(rows)
-        longest = int(part.rows.max())
+    def _tensors(self, batch: Batch, rows: NDArray[np.integer]) -> dict[str, torch.Tensor]:
         lengths = batch.token_lengths[rows]
+        points = batch.encode_points(rows)
         arrays: dict[str, NDArray[Any]] = {
             "tokens": batch.tokens[rows, : int(lengths.max())],
             "token_lengths": lengths,
-            "points": part.point_tokens[:, :longest],
-            "dims": part.dims,
-            "rows": part.rows,
-            "indices": part.indices,
+            "points": points,
+            "dims": batch.dims[rows],
+            "rows": batch.rows[rows],
+            "indices": batch.indices[rows],
         }
         if self.numbers:
+            longest = points.shape[1]
             with np.errstate(over="ignore"):
-                arrays["X"] = part.X[:, :, :longest].transpose(0, 2, 1).astype(np.float32)
-                arrays["y"] = part.y[:, :longest].astype(np.float32)
+                arrays["X"] = batch.X[rows, :, :longest].transpose(0, 2, 1).astype(np.float32)
+                arrays["y"] = batch.y[rows, :longest].astype(np.float32)
         return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
