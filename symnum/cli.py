@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from symnum.cli_bench import bench
+from symnum.cli_synth import synth
 from symnum.exceptions import InvalidInput, SymnumError
 
 if TYPE_CHECKING:
@@ -177,6 +179,10 @@ def version() -> None:
     from symnum import __version__
 
     typer.echo(f"symnum {__version__}")
+
+
+app.command()(bench)
+app.command()(synth)
 
 
 def main() -> None:
