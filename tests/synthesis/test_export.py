@@ -146,7 +146,7 @@ def test_bad_folders_are_named(tmp_path: Path):
     export_samples(generator, tmp_path / "a", 10)
     with pytest.raises(InvalidInput, match="another seed or law"):
         export_samples(EquationGenerator(**{**SNIP, "seed": 6}), tmp_path / "a", 10)
-    with pytest.raises(InvalidInput, match="no manifest.json"):
+    with pytest.raises(InvalidInput, match=r"no manifest.json"):
         list(read_shards(tmp_path))
     (tmp_path / "a" / MANIFEST).write_text("{")
     with pytest.raises(InvalidInput, match="cannot be read"):
