@@ -5,5 +5,6 @@ from .expressions import Operator as Operator
 from .expressions.tokenizer import ExpressionTokenizer as ExpressionTokenizer
 from .problem import Problem as Problem
 from .regressor import SymbolicRegressor as SymbolicRegressor
+from .synthesis import EquationGenerator as EquationGenerator
 
 __version__: str

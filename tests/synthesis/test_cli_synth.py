@@ -14,36 +14,21 @@ import pytest
 
 pytest.importorskip("pyarrow")
 
-SCRIPT = """
-import typer
-from symnum.cli import app
-from symnum.cli_synth import synth
-if "synth" not in [c.name or c.callback.__name__ for c in app.registered_commands]:
-    app.command()(synth)
-if __name__ == "__main__":
-    app()
-"""
+COMMAND = [sys.executable, "-m", "symnum.cli", "synth"]
 
 
-@pytest.fixture(scope="module")
-def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("cli") / "run.py"
-    path.write_text(SCRIPT)
-    return path
-
-
-def run(script: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(script), "synth", *map(str, arguments)],
+        [*COMMAND, *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=120,
     )
 
 
-def test_a_folder_of_samples(script: Path, tmp_path: Path):
+def test_a_folder_of_samples(tmp_path: Path):
     out = tmp_path / "data"
-    done = run(script, "--preset", "snip", "--max-dim", 2, "--n", 300, "--workers", 2, "--out", out)
+    done = run("--preset", "snip", "--max-dim", 2, "--n", 300, "--workers", 2, "--out", out)
     assert done.returncode == 0, done.stderr
     assert "300 samples" in done.stdout
     assert "benchmark formula" in done.stdout
@@ -64,20 +49,18 @@ def test_a_folder_of_samples(script: Path, tmp_path: Path):
         (("--n", 0), "n must be 1"),
     ],
 )
-def test_bad_input_is_one_line(script: Path, tmp_path: Path, arguments: tuple, words: str):
-    done = run(script, *arguments, "--out", tmp_path / "x")
+def test_bad_input_is_one_line(tmp_path: Path, arguments: tuple, words: str):
+    done = run(*arguments, "--out", tmp_path / "x")
     assert done.returncode != 0
     assert words in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_ctrl_c_keeps_what_is_finished(script: Path, tmp_path: Path):
+def test_ctrl_c_keeps_what_is_finished(tmp_path: Path):
     out = tmp_path / "data"
     process = subprocess.Popen(
         [
-            sys.executable,
-            str(script),
-            "synth",
+            *COMMAND,
             "--max-dim",
             "10",
             "--n",
@@ -92,7 +75,7 @@ def test_ctrl_c_keeps_what_is_finished(script: Path, tmp_path: Path):
         start_new_session=True,
     )
     deadline = time.monotonic() + 100
-    while not (out / "shard-000001.parquet").exists() and time.monotonic() < deadline:
+    while not (out / "manifest.json").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
