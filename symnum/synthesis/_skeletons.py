@@ -279,56 +279,16 @@ def _binary(code, terms, counts, plus, a, value, points):
     elif code == _MUL:
         return 1
     elif code == _DIV:
-        return 1 + _unary(_INV, terms, counts, plus, b, points)
+        if counts[b] > 0:
+            _collapse(terms, counts, plus, b, points)
+            for p in range(points):
+                terms[b, 0, p] = _power(terms[b, 0, p], -1.0)
+        return 1
     elif counts[a] > 0 or counts[b] > 0:
         if code == _POW:
             return _pow(terms, counts, plus, a, value, points)
         _extreme(code, terms, counts, plus, a, points)
     return 0
-
-
-@part
-def read_skeleton(codes, begin, constants, used, points, values, terms, counts, plus, row):
-    """Values of a program's skeleton at the first ``used`` probe points; False where there is no such value.
-
-    An added constant and a factor of the whole are dropped.
-    """
-    sp = 0
-    k = 0
-    last = 0.0  # value of a constant just read: only an exponent's value matters
-    for i in range(begin, codes.size):
-        c = codes[i]
-        if c <= 0:
-            if sp == MAX_LEVELS:
-                return False
-            counts[sp], plus[sp] = 0, c == 0
-            if c == 0:
-                last = constants[k]
-                k += 1
-            else:
-                counts[sp] = 1
-                for p in range(used):
-                    terms[sp, 0, p] = points[p, -c - 1]
-            sp += 1
-        else:
-            sp -= ARITY[c] - 1
-            other = MAX_LEVELS + 1 if ARITY[c] == 1 or c == _POW else sp
-            if ARITY[c] == 1:
-                times = _unary(c, terms, counts, plus, sp - 1, used)
-                last = -last if c == _NEG else _ANY_POWER
-            else:
-                times = _binary(c, terms, counts, plus, sp - 1, last, used)
-                last = _ANY_POWER
-            if times > 0 and other != sp:
-                _copy(terms, counts, plus, sp - 1, other, used)
-            for _ in range(times):
-                _product(terms, counts, plus, sp - 1, other, used, row)
-    plus[0] = False
-    for p in range(used):
-        values[p] = _total(terms, counts, plus, 0, p)
-        if not abs(values[p]) < 1e30:
-            return False
-    return True
 
 
 @part
@@ -360,13 +320,47 @@ def full_hash(values, used, dim):
 def hash_skeleton(codes, begin, constants, dim, full, points, values, terms, counts, plus, row):
     """`full_hash` or `base_hash` of a program over the variables 0..dim-1, 0 where there is none.
 
-    ``begin``: where the program begins in ``codes``; the last arguments are those of `make_skeleton`.
+    ``begin``: where the program begins in ``codes``; the last arguments are those of `make_skeleton`. An
+    added constant and a factor of the whole are dropped.
     """
     if dim > MAX_VARIABLES:
         return np.uint64(0)
     used = probe_values(dim, points)
     if not full:
         used = 2
-    if not read_skeleton(codes, begin, constants, used, points, values, terms, counts, plus, row):
-        return np.uint64(0)
+    sp = 0
+    k = 0
+    last = 0.0  # value of a constant just read: only an exponent's value matters
+    for i in range(begin, codes.size):
+        c = codes[i]
+        if c <= 0:
+            if sp == MAX_LEVELS:
+                return np.uint64(0)
+            counts[sp], plus[sp] = 0, c == 0
+            if c == 0:
+                last = constants[k]
+                k += 1
+            else:
+                counts[sp] = 1
+                for p in range(used):
+                    terms[sp, 0, p] = points[p, -c - 1]
+            sp += 1
+        else:
+            sp -= ARITY[c] - 1
+            other = MAX_LEVELS + 1 if ARITY[c] == 1 or c == _POW else sp
+            if ARITY[c] == 1:
+                times = _unary(c, terms, counts, plus, sp - 1, used)
+                last = -last if c == _NEG else _ANY_POWER
+            else:
+                times = _binary(c, terms, counts, plus, sp - 1, last, used)
+                last = _ANY_POWER
+            if times > 0 and other != sp:
+                _copy(terms, counts, plus, sp - 1, other, used)
+            for _ in range(times):
+                _product(terms, counts, plus, sp - 1, other, used, row)
+    plus[0] = False
+    for p in range(used):
+        values[p] = _total(terms, counts, plus, 0, p)
+        if not abs(values[p]) < 1e30:
+            return np.uint64(0)
     return full_hash(values, used, dim) if full else base_hash(values, dim)

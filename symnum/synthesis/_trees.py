@@ -25,8 +25,8 @@ Tree = namedtuple("Tree", "op left right unary size order todo")
 
 def make_tree(max_binary: int, max_nodes: int) -> Tree:
     """Arrays with room for every tree of the law."""
-    nodes = [np.zeros(2 * max_binary + 1, np.int64) for _ in range(6)]
-    return Tree(*nodes, np.zeros((max_nodes + 8, 2), np.int64))
+    op, left, right, unary, size, order = np.zeros((6, 2 * max_binary + 1), np.int64)
+    return Tree(op, left, right, unary, size, order, np.zeros((max_nodes + 8, 2), np.int64))
 
 
 def shape_table(max_binary: int) -> NDArray[np.float64]:

@@ -110,7 +110,7 @@ def _plot_constants(ax: Axes, data: Overview) -> None:
         part = data.constants[np.sign(data.constants) == sign]
         ax.hist(
             np.log10(np.abs(part)),
-            edges,
+            edges.tolist(),
             histtype="step",
             lw=1.5,
             color=color,

@@ -127,7 +127,7 @@ class EquationGenerator:
             outcomes,
         )
         done = compile_for(_sampling.draw_samples, *arguments)(*arguments)
-        counts = dict(zip(_sampling.OUTCOMES, outcomes.tolist(), strict=True))
+        counts: dict[str, int] = dict(zip(_sampling.OUTCOMES, outcomes.tolist(), strict=True))
         if done < n:
             causes = ", ".join(f"{v} {k}" for k, v in counts.items() if v)
             raise InvalidInput(

@@ -100,9 +100,26 @@ def test_hard_numbers_get_exact_tokens():
     ]
     y = np.resize(values, (2, 200)).astype(float)
     X = np.resize(values[::-1], (2, 4, 200)).astype(float)
-    ids = generator._writer.points(X, y, np.array([4, 2]), np.array([200, 150]))
+    ids = generator._writer.points(X, y, np.array([4, 2]), np.array([200, 150]), np.array([0, 1]))
     assert np.array_equal(ids[0], tokenizer.encode_points(X[0].T, y[0]))
     assert np.array_equal(ids[1, :150], tokenizer.encode_points(X[1, :2, :150].T, y[1, :150]))
+    back = generator._writer.points(X, y, np.array([4, 2]), np.array([200, 150]), np.array([1]))
+    assert np.array_equal(back[0], ids[1, :150])
+
+
+def test_memory_may_be_used_again():
+    generator = make("improved", seed=3)
+    first = generator.batch(0, 64)
+    kept = first.y.copy()
+    second = generator.batch(64, 64, out=first)
+    assert np.shares_memory(first.y, second.y)
+    fresh = generator.batch(64, 64)
+    for name in ("X", "y", "codes", "constants", "lengths", "dims", "rows", "hashes", "boxes"):
+        assert np.array_equal(getattr(second, name), getattr(fresh, name))
+    assert np.array_equal(second.point_tokens, fresh.point_tokens)
+    assert np.array_equal(second.tokens, fresh.tokens)
+    assert not np.array_equal(kept, second.y)
+    assert len(generator.batch(0, 10, out=second)) == 10  # of another size: fresh memory
 
 
 def test_problem_and_iteration():
