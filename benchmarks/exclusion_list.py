@@ -51,19 +51,16 @@ def formulas() -> Iterator[tuple[str, Expression]]:
 def make_list() -> tuple[dict, list[str]]:
     """The list as JSON, and the names of formulas without a skeleton."""
     found = list(formulas())
-    hashes = skeleton_hashes([e for _, e in found])
-    names: dict[tuple[int, int], list[str]] = {}
+    names = sorted({name for name, expression in found if expression.variables})
+    places: dict[tuple[int, int], set[int]] = {}
     missing = []
-    for (name, expression), (quick, full) in zip(found, hashes.tolist(), strict=True):
-        if full:
-            names.setdefault((quick, full), []).append(name)
-        elif expression.variables:
-            missing.append(name)
-    entries = [
-        {"quick": f"{q:016x}", "full": f"{f:016x}", "names": sorted(set(n))}
-        for (q, f), n in sorted(names.items())
-    ]
-    return {"format": FORMAT, "version": VERSION, "skeletons": entries}, missing
+    for (name, expression), ways in zip(found, skeleton_hashes([e for _, e in found]).tolist(), strict=True):
+        if expression.variables:
+            missing += [name] * any(full == 0 for _, full in ways)
+            for quick, full in ways:
+                places.setdefault((quick, full), set()).add(names.index(name))
+    skeletons = [[f"{q:016x}", f"{f:016x}", sorted(k)] for (q, f), k in sorted(places.items())]
+    return {"format": FORMAT, "version": VERSION, "names": names, "skeletons": skeletons}, missing
 
 
 def main() -> int:
@@ -73,8 +70,9 @@ def main() -> int:
     data, missing = make_list()
     lines = ",\n".join(f"  {json.dumps(e)}" for e in data.pop("skeletons"))
     text = json.dumps(data)[:-1] + ', "skeletons": [\n' + lines + "\n]}\n"
-    count = sum(1 for _ in formulas())
-    print(f"{count} formulas, {text.count('quick')} skeletons, without one: {', '.join(missing) or 'none'}")
+    count = len(data["names"])
+    print(f"{count} formulas, {len(lines.splitlines())} skeletons in two ways of reading")
+    print(f"without one: {', '.join(missing) or 'none'}")
     if check:
         same = LIST.exists() and LIST.read_text(encoding="utf-8") == text
         print("up to date" if same else f"{LIST.name} is out of date")

@@ -30,7 +30,7 @@ from symnum.synthesis._random import start_stream
 from symnum.synthesis._skeletons import hash_skeleton
 from symnum.synthesis._trees import draw_operators, draw_program
 
-# Accepted samples a second of one core of the reference generator (SNIP's code, AMD EPYC, without tokens), and
+# Accepted samples a second of one core of the reference generator (SNIP on AMD EPYC, without tokens), and
 # its milliseconds for the ids of 200 x 10 numbers: measured for this project with the published code.
 REFERENCE = {10: 124.0, 1: 488.0}
 REFERENCE_TOKENS = 5.7
@@ -117,6 +117,7 @@ def _skeletons(hash_skeleton, codes, lengths, constants, dims, work):
             begin,
             constants[i],
             dims[i],
+            True,
             False,
             s.points,
             s.values,

@@ -241,14 +241,18 @@ def _is_benchmark(hash_skeleton, codes, begin, constants, dim, quick, full, few,
     """Whether the program has the skeleton of a benchmark formula."""
     if full.size == 0:
         return False
-    for step in range(2):
-        s = few if step == 0 else many
-        key = hash_skeleton(
-            codes, begin, constants, dim, step == 1, s.points, s.values, s.terms, s.counts, s.plus, s.row
-        )
-        if not _contains(quick if step == 0 else full, key):
-            return False
-    return True
+    for way in range(2):  # multiplied out, and as it stands
+        for exact in range(2):
+            s = many if exact else few
+            key = hash_skeleton(
+                codes, begin, constants, dim, way == 0, exact == 1,
+                s.points, s.values, s.terms, s.counts, s.plus, s.row,
+            )  # fmt: skip
+            if not _contains(full if exact else quick, key):
+                break
+            if exact:
+                return True
+    return False
 
 
 @part

@@ -1,10 +1,11 @@
 """Value-hash of a skeleton, the same for all spellings, constants' values and names of variables.
 
 A program is read as a set of terms per node, coefficients dropped: a sum unites the terms of its operands and
-remembers whether there is an added constant; a product multiplies terms out. What is left of the constants is
-one fixed number, 1. A term is kept as its values at probe points. The first point has a different number for
-every variable and serves to recognise equal terms. At the others all variables are equal but one (points 2
-...) or two (the rest), so that renaming variables only permutes the values: sorted, they are the hash.
+remembers whether there is an added constant; a product multiplies terms out or, the other of two ways, is one
+term. What is left of the constants is one fixed number, 1. A term is kept as its values at probe points. The
+first point has a different number for every variable and serves to recognise equal terms. At the others all
+variables are equal but one (points 2 ...) or two (the rest), so that renaming variables only permutes the
+values: sorted, they are the hash.
 """
 
 from __future__ import annotations
@@ -134,27 +135,31 @@ def _copy(terms, counts, plus, source, target, points):
 
 
 @part
-def _product(terms, counts, plus, a, b, points, row):
-    """Node a becomes a * b; where there is no room for all terms, both count as one term."""
+def _product(terms, counts, plus, a, b, expand, points, row):
+    """Node a becomes a * b, multiplied out if wanted; without room both count as one term."""
     spare = MAX_LEVELS
     if counts[b] == 0:
         return
     if counts[a] == 0:
         _copy(terms, counts, plus, b, a, points)
         return
-    while not _multiply(terms, counts, plus, a, b, spare, points, row):
-        for s in (a, b):
-            _collapse(terms, counts, plus, s, points)
+    done = False
+    while not done:
+        if not expand:
+            for s in (a, b):
+                _collapse(terms, counts, plus, s, points)
+        done = _multiply(terms, counts, plus, a, b, spare, points, row)
+        expand = False
     _copy(terms, counts, plus, spare, a, points)
 
 
 @part
 def _power(value, exponent):
-    """Power of the size of a number, with its sign where the exponent is odd."""
+    """Power of the size of a number, negative where ``x**int(exponent) * abs(x)**rest`` is."""
     if value == 0.0:
         return 0.0
     size = abs(value) ** exponent
-    return -size if value < 0.0 and exponent % 2.0 == 1.0 else size
+    return -size if value < 0.0 and np.trunc(exponent) % 2.0 != 0.0 else size
 
 
 @part
@@ -316,12 +321,28 @@ def full_hash(values, used, dim):
     return state
 
 
-@kernel("uint64(int64[::1], int64, float64[::1], int64, boolean, " + _SKELETON + ")")
-def hash_skeleton(codes, begin, constants, dim, full, points, values, terms, counts, plus, row):
+@part
+def _fold(code, a, b):
+    """Value of an operator on constants; only fractions in exponents matter."""
+    if code == _NEG:
+        return -a
+    if code == _INV:
+        return 1.0 / a
+    if code == _ADD:
+        return a + b
+    if code == _SUB:
+        return a - b
+    if code == _MUL:
+        return a * b
+    return a / b if code == _DIV else _ANY_POWER
+
+
+@kernel("uint64(int64[::1], int64, float64[::1], int64, boolean, boolean, " + _SKELETON + ")")
+def hash_skeleton(codes, begin, constants, dim, expand, full, points, values, terms, counts, plus, row):
     """`full_hash` or `base_hash` of a program over the variables 0..dim-1, 0 where there is none.
 
-    ``begin``: where the program begins in ``codes``; the last arguments are those of `make_skeleton`. An
-    added constant and a factor of the whole are dropped.
+    ``begin``: where the program begins in ``codes``; ``expand``: whether products are multiplied out; the
+    last arguments are those of `make_skeleton`. An added constant and a factor of the whole are dropped.
     """
     if dim > MAX_VARIABLES:
         return np.uint64(0)
@@ -330,7 +351,6 @@ def hash_skeleton(codes, begin, constants, dim, full, points, values, terms, cou
         used = 2
     sp = 0
     k = 0
-    last = 0.0  # value of a constant just read: only an exponent's value matters
     for i in range(begin, codes.size):
         c = codes[i]
         if c <= 0:
@@ -338,29 +358,37 @@ def hash_skeleton(codes, begin, constants, dim, full, points, values, terms, cou
                 return np.uint64(0)
             counts[sp], plus[sp] = 0, c == 0
             if c == 0:
-                last = constants[k]
+                terms[sp, 0, 0] = constants[k]  # a node without terms keeps its value here
                 k += 1
             else:
                 counts[sp] = 1
                 for p in range(used):
                     terms[sp, 0, p] = points[p, -c - 1]
             sp += 1
+            continue
+        sp -= ARITY[c] - 1
+        a, b = sp - 1, sp - 2 + ARITY[c]
+        if (c in (_INV, _DIV)) and codes[i - 1] == _EXP and counts[b] > 0:
+            # Signs do not count, so 1/exp(f) is exp(f).
+            c = _MUL if c == _DIV else _NEG
+        constant = counts[a] == 0 and counts[b] == 0
+        value = terms[b, 0, 0]
+        if constant:
+            terms[a, 0, 0] = _fold(c, terms[a, 0, 0], value)
+            continue
+        other = MAX_LEVELS + 1 if ARITY[c] == 1 or c == _POW else b
+        if ARITY[c] == 1:
+            times = _unary(c, terms, counts, plus, a, used)
         else:
-            sp -= ARITY[c] - 1
-            other = MAX_LEVELS + 1 if ARITY[c] == 1 or c == _POW else sp
-            if ARITY[c] == 1:
-                times = _unary(c, terms, counts, plus, sp - 1, used)
-                last = -last if c == _NEG else _ANY_POWER
-            else:
-                times = _binary(c, terms, counts, plus, sp - 1, last, used)
-                last = _ANY_POWER
-            if times > 0 and other != sp:
-                _copy(terms, counts, plus, sp - 1, other, used)
-            for _ in range(times):
-                _product(terms, counts, plus, sp - 1, other, used, row)
+            times = _binary(c, terms, counts, plus, a, value, used)
+        if times > 0 and other != b:
+            _copy(terms, counts, plus, a, other, used)
+        for _ in range(times):
+            _product(terms, counts, plus, a, other, expand, used, row)
     plus[0] = False
     for p in range(used):
         values[p] = _total(terms, counts, plus, 0, p)
         if not abs(values[p]) < 1e30:
             return np.uint64(0)
-    return full_hash(values, used, dim) if full else base_hash(values, dim)
+    key = full_hash(values, used, dim) if full else base_hash(values, dim)
+    return key if expand else mix(key + _GOLDEN)

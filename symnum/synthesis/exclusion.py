@@ -2,10 +2,11 @@
 
 Two formulas have the same skeleton when they are the same function up to the values of their constants, an
 added constant and a factor of the whole, and the names of the variables: ``0.3 - 2*x1*x0**2`` is ``m*c**2``.
-Constants that meet are merged first (``2*(x + 3*y + 1) - 5`` is ``x + y + 1``), products are multiplied out,
-a difference counts as a sum. An added constant inside a function counts: ``sqrt(1 + x)`` is not ``sqrt(x)``.
-Simple fractions in exponents are part of the skeleton. Rare coincidences are possible where functions agree
-whenever all variables but two are equal; they exclude too much, never too little.
+Constants that meet are merged first (``2*(x + 3*y + 1) - 5`` is ``x + y + 1``), a difference counts as a sum.
+Skeletons are compared in two ways, with products multiplied out and with products as they stand; either match
+counts. An added constant inside a function counts: ``sqrt(1 + x)`` is not ``sqrt(x)``. Simple fractions in
+exponents are part of the skeleton. Rare coincidences are possible where functions agree whenever all
+variables but two are equal; they exclude too much, never too little.
 
 The list ships as ``benchmark_hashes.json``; ``benchmarks/exclusion_list.py`` writes it from the catalogues of
 the repository.
@@ -29,29 +30,28 @@ FORMAT, VERSION = "symnum-benchmark-skeletons", 1
 
 
 def skeleton_hashes(expressions: Sequence[Expression]) -> NDArray[np.uint64]:
-    """Two hashes of each skeleton, shape (n, 2): a quick one and the full one; 0 where there is none.
+    """Hashes of skeletons, shape (n, 2, 2): multiplied out and as they stand, quick and full ones.
 
-    Formulas of more than ten variables, without variables or too large have none. Equal skeletons have equal
-    hashes.
+    0 where there is none: formulas of more than ten variables, without variables or too large.
     """
     from symnum.synthesis._skeletons import PROBES, hash_skeleton, make_skeleton
 
     few, many = make_skeleton(2), make_skeleton(PROBES)
-    hashes = np.zeros((len(expressions), 2), np.uint64)
+    hashes = np.zeros((len(expressions), 2, 2), np.uint64)
     for i, e in enumerate(expressions):
         # Only variables that occur count, numbered without gaps.
         place = {v: k for k, v in enumerate(e.variables)}
         codes = np.array([c if c >= 0 else -place[-c - 1] - 1 for c in e.codes.tolist()], np.int64)
-        if place:
-            constants = e.constants.copy()
-            hashes[i, 0] = hash_skeleton(codes, 0, constants, len(place), False, *few)
-            hashes[i, 1] = hash_skeleton(codes, 0, constants, len(place), True, *many)
+        constants = e.constants.copy()
+        for way in range(2) if place else ():
+            hashes[i, way, 0] = hash_skeleton(codes, 0, constants, len(place), way == 0, False, *few)
+            hashes[i, way, 1] = hash_skeleton(codes, 0, constants, len(place), way == 0, True, *many)
     return hashes
 
 
 @cache
 def benchmark_list() -> dict[int, tuple[str, ...]]:
-    """Full hash of every excluded skeleton, and the benchmark formulas that have it."""
+    """Full hash of every excluded skeleton, either way, and the benchmark formulas that have it."""
     return {full: names for _, full, names in _entries()}
 
 
@@ -63,7 +63,10 @@ def benchmark_names(expression: Expression) -> tuple[str, ...]:
     >>> benchmark_names(Expression.parse("0.3 - 2.5*a*b"))[:1]
     ('feynman/I.12.1',)
     """
-    return benchmark_list().get(int(skeleton_hashes([expression])[0, 1]), ())
+    found: set[str] = set()
+    for full in skeleton_hashes([expression])[0, :, 1].tolist():
+        found.update(benchmark_list().get(full, ()))
+    return tuple(sorted(found))
 
 
 @cache
@@ -81,4 +84,8 @@ def _entries() -> tuple[tuple[int, int, tuple[str, ...]], ...]:
         raise InvalidInput(
             f"{LIST.name} is no list of benchmark skeletons of version {VERSION}; reinstall the package"
         )
-    return tuple((int(e["quick"], 16), int(e["full"], 16), tuple(e["names"])) for e in data["skeletons"])
+    names = data["names"]
+    return tuple(
+        (int(quick, 16), int(full, 16), tuple(names[k] for k in places))
+        for quick, full, places in data["skeletons"]
+    )
