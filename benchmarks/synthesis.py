@@ -103,7 +103,18 @@ def _values(evaluate, codes, lengths, constants, X, law, work):
         work.w[columns : columns + X.shape[1], : X.shape[2]] = X[i]
         begin = work.codes.size - lengths[i]
         work.codes[begin:] = codes[i, : lengths[i]]
-        evaluate(work.codes, begin, constants[i], work.w, columns, columns // 3, X.shape[2], work.stack, True)
+        evaluate(
+            work.codes,
+            begin,
+            constants[i],
+            work.w,
+            columns,
+            columns // 3,
+            X.shape[2],
+            work.stack,
+            True,
+            law.angle,
+        )
 
 
 @njit

@@ -16,6 +16,8 @@ ARITY = np.zeros(max(OPERATORS.by_code) + 1, np.int64)
 ARITY[list(OPERATORS.by_code)] = [op.arity for op in OPERATORS]
 _SHRINKS = np.zeros(ARITY.size, np.bool_)
 _SHRINKS[[OPERATORS[n].code for n in ("mul", "div", "pow", "inv", "exp", "square", "cube")]] = True
+_TURNS = np.zeros(ARITY.size, np.bool_)
+_TURNS[[OPERATORS[n].code for n in ("sin", "cos", "tan")]] = True
 _EXP = OPERATORS["exp"].code
 _MOST, _LEAST = np.finfo(np.float64).max, np.finfo(np.float64).tiny
 
@@ -23,13 +25,16 @@ UNDEFINED, UNDERFLOW = -1, -2
 
 
 @part
-def _check(w, r, code, a, b, n):
+def _check(w, r, code, a, b, n, angle):
     wild = 0
     small = 0
     for j in range(n):
         size = abs(w[r, j])
         wild += not (size <= _MOST)
         small += size < _LEAST
+    if _TURNS[code] and a >= 0:
+        for j in range(n):
+            wild += abs(w[a, j]) > angle
     if wild:
         return UNDEFINED
     if small and _SHRINKS[code]:
@@ -42,13 +47,17 @@ def _check(w, r, code, a, b, n):
     return 0
 
 
-@kernel("int64(int64[::1], int64, float64[::1], float64[:, ::1], int64, int64, int64, int64[::1], boolean)")
-def evaluate(codes, begin, constants, w, columns, levels, n, stack, strict):
-    """Workspace row with the values on n rows (a multiple of the vector width), or the reason there is none.
+_I, _F = "int64[::1]", "float64[::1]"
 
-    When ``strict``, every step must be sound on every row. Not sound is a step that is infinite, undefined or
-    too small for a normal number on any row: the reference runs with ``numpy.seterr(all="raise")``. The first
-    ``2 * levels`` rows of ``w`` hold results, two for each stack level; the next ``levels`` hold constants.
+
+@kernel(f"int64({_I}, int64, {_F}, float64[:, ::1], int64, int64, int64, {_I}, boolean, float64)")
+def evaluate(codes, begin, constants, w, columns, levels, n, stack, strict, angle):
+    """Workspace row with the values on n rows (a multiple of the vector width), or why there is none.
+
+    When ``strict``, every step must be sound on every row and no angle larger than ``angle``. Not sound is a
+    step that is infinite, undefined or too small for a normal number: the reference runs with
+    ``numpy.seterr(all="raise")``. The first ``2 * levels`` rows of ``w`` hold results, two for each stack
+    level; the next ``levels`` hold constants.
     """
     sp = 0
     k = 0
@@ -72,7 +81,7 @@ def evaluate(codes, begin, constants, w, columns, levels, n, stack, strict):
             r = sp if a != sp else levels + sp
             apply(w, c, r, a, b, n)
             if strict:
-                found = _check(w, r, c, a, b, n)
+                found = _check(w, r, c, a, b, n, angle)
                 if found < 0:
                     return found
             stack[sp] = r

@@ -23,7 +23,7 @@ Law = namedtuple(
     "Law",
     "least_dim most_dim enough extra_binary max_unary max_operand root_unary keep scale offset root_offset "
     "shapes binary_codes binary_shares unary_codes unary_shares constant "
-    "max_clusters boxes shuffle rows_per_dim n_points bounded largest smallest spread normalise noise "
+    "max_clusters boxes shuffle rows_per_dim n_points bounded angle largest smallest spread normalise noise "
     "quick full",
 )
 """`SampleLaw` in numbers and arrays; ``quick`` and ``full`` are the sorted hashes of excluded skeletons."""
@@ -43,7 +43,7 @@ PROBES = np.random.default_rng(20_240_917).uniform(0.1, 2.5, (50, SCREEN)) * np.
 )
 _BITS = np.uint64(0x9E3779B97F4A7C15)
 MAX_ATTEMPTS = 20_000
-_PATIENCE = 50
+_PATIENCE = 40
 _ENOUGH = 4  # defined values that tell functions apart
 OUTCOMES = (
     "accepted",
@@ -78,10 +78,11 @@ def draw_samples(evaluate, hash_skeleton, simplify, seed, first, count, law, wor
         low = dim - 1 if law.enough else 0
         outcome = VARIABLES
         for attempt in range(MAX_ATTEMPTS):
-            # Counts and operators that are kept are drawn anew when nothing fits them.
-            if outcome == BENCHMARK or (law.keep and attempt % _PATIENCE == _PATIENCE - 1):
+            # What is kept is drawn anew when nothing fits it; SNIP keeps the number of unary operators alone.
+            fresh = attempt == 0 or outcome == BENCHMARK or (law.keep and attempt % _PATIENCE == 0)
+            if fresh and attempt > 0:
                 unary = below(rng, law.max_unary + 1)
-            if not law.keep or outcome == BENCHMARK or attempt % _PATIENCE == 0:
+            if fresh or not law.keep:
                 binary = low + below(rng, dim + law.extra_binary - low + 1)
                 draw_operators(rng, law.binary_codes, law.binary_shares, binary, work.binary)
                 draw_operators(rng, law.unary_codes, law.unary_shares, unary, work.unary)
@@ -95,20 +96,9 @@ def draw_samples(evaluate, hash_skeleton, simplify, seed, first, count, law, wor
                 constants = draw_constants(rng, law.constant, codes, begin, work.constants)
                 p = work.nodes
                 begin, constants = simplify(
-                    codes,
-                    begin,
-                    work.constants,
-                    constants,
-                    DIGITS,
-                    p.op,
-                    p.left,
-                    p.right,
-                    p.value,
-                    p.key,
-                    p.size,
-                    p.lowest,
-                    work.todo,
-                )
+                    codes, begin, work.constants, constants, DIGITS,
+                    p.op, p.left, p.right, p.value, p.key, p.size, p.lowest, work.todo,
+                )  # fmt: skip
                 complete = begin >= 0 and _has_all(codes, begin, dim)
                 if complete and law.bounded and not _in_bounds(work.constants[:constants]):
                     complete, outcome = False, CONSTANT
@@ -119,7 +109,17 @@ def draw_samples(evaluate, hash_skeleton, simplify, seed, first, count, law, wor
                 )  # fmt: skip
                 _pad_and_screen(w, columns, law.most_dim, dim, rows)
                 outcome, row, out.hashes[i] = _values(
-                    evaluate, codes, begin, work.constants, w, columns, law.most_dim, dim, rows, work.stack
+                    evaluate,
+                    codes,
+                    begin,
+                    work.constants,
+                    w,
+                    columns,
+                    law.most_dim,
+                    dim,
+                    rows,
+                    work.stack,
+                    law.angle,
                 )
                 if outcome == ACCEPTED:
                     outcome = _judge(w, row, rows, law.largest, law.smallest, law.spread)
@@ -183,7 +183,7 @@ def _pad_and_screen(w, columns, most_dim, dim, rows):
 
 
 @part
-def _values(evaluate, codes, begin, constants, w, columns, most_dim, dim, rows, stack):
+def _values(evaluate, codes, begin, constants, w, columns, most_dim, dim, rows, stack, angle):
     """Outcome of evaluating the program, the row of its values and the hash of its values at fixed probes."""
     levels = columns // 3
     tried = columns + most_dim
@@ -193,7 +193,7 @@ def _values(evaluate, codes, begin, constants, w, columns, most_dim, dim, rows, 
     for step in range(3):
         at = columns if step == 2 else tried
         n = -(-rows // WIDTH) * WIDTH if step == 2 else SCREEN
-        row = evaluate(codes, begin, constants, w, at, levels, n, stack, step != 1)
+        row = evaluate(codes, begin, constants, w, at, levels, n, stack, step != 1, angle)
         if row < 0:
             return (UNDEFINED if row == -1 else UNDERFLOW), row, key
         if step == 0:

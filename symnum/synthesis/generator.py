@@ -28,6 +28,7 @@ from symnum.synthesis.tokens import TokenWriter
 from symnum.synthesis.uniqueness import SeenFunctions
 
 _CHUNK = 512  # samples drawn per call by the iterator
+_MEMORY = 2**32  # bytes of X and y in the largest batch
 
 
 class EquationGenerator:
@@ -110,8 +111,9 @@ class EquationGenerator:
             When a sample is not found in 20,000 attempts: hardly any formula of the law can be evaluated.
         """
         start = check_index(start)
-        if not isinstance(n, (int, np.integer)) or not 0 <= n <= 1_000_000:
-            raise InvalidInput(f"a batch has 0 to 1,000,000 samples, got {n!r}")
+        most = _MEMORY // (8 * (self.law.dims[1] + 1) * self.law.n_points)
+        if not isinstance(n, (int, np.integer)) or not 0 <= n <= most:
+            raise InvalidInput(f"a batch has 0 to {most:,} samples of this size, got {n!r}; use batches()")
         arrays = out.arrays if out is not None and out.arrays and len(out) == n else self._output(int(n))
         outcomes = np.zeros(len(_sampling.OUTCOMES), np.int64)
         arguments = (
@@ -310,6 +312,7 @@ def _kernel_law(law: SampleLaw) -> _sampling.Law:
         rows_per_dim=points.rows_per_dim,
         n_points=law.n_points,
         bounded=law.simplify,
+        angle=float(target.largest_angle),
         largest=float(target.largest),
         smallest=float(target.smallest),
         spread=float(target.relative_spread),

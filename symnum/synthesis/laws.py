@@ -185,6 +185,8 @@ class TargetLaw:
         Some y must be larger than this, whatever its sign.
     relative_spread : float
         y must vary by more than this share of its largest magnitude; 0 accepts constant targets.
+    largest_angle : float
+        Formulas with a sine, cosine or tangent of a larger argument are rejected: their values are noise.
     normalise : bool
         Map y to [0, 1] by its minimum and maximum.
     noise : float
@@ -197,6 +199,7 @@ class TargetLaw:
     largest: float = 1e103
     smallest: float = 0.0
     relative_spread: float = 0.0
+    largest_angle: float = 1e300
     normalise: bool = False
     noise: float = 0.0
 
@@ -209,6 +212,7 @@ class TargetLaw:
             0.0 <= self.relative_spread < 1.0,
             f"relative_spread must lie in [0, 1), got {self.relative_spread}",
         )
+        _require(self.largest_angle > 0.0, f"largest_angle must be above 0, got {self.largest_angle}")
         _require(0.0 <= self.noise < math.inf, f"noise must be 0 or more, got {self.noise}")
 
 

@@ -79,7 +79,7 @@ PRESETS: dict[str, SampleLaw] = {
         trees=TreeLaw(enough=True, root_unary=True, keep=True, scale=0.5, offset=0.3, root_offset=0.3),
         constants=ConstantLaw(magnitude="log", low=-2, high=2, negative=0.3, whole=0.3),
         points=PointLaw(boxes=0.5, shuffle=True, rows_per_dim=5),
-        target=TargetLaw(largest=1e10, smallest=1e-10, relative_spread=1e-6),
+        target=TargetLaw(largest=1e10, smallest=1e-10, relative_spread=1e-6, largest_angle=1e4),
         simplify=True,
     ),
 }

@@ -44,8 +44,6 @@ def test_a_folder_of_samples(tmp_path: Path):
         (("--preset", "snap", "--n", 5), "no preset 'snap'"),
         (("--operators", "add,snn", "--n", 5), "unknown operator 'snn'"),
         (("--operators", "add,sin:x", "--n", 5), "weight of sin"),
-        (("--operators", "sin", "--n", 5), "at least one binary"),
-        (("--max-dim", 0, "--n", 5), "max_dim"),
         (("--n", 0), "n must be 1"),
     ],
 )

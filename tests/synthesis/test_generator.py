@@ -52,6 +52,7 @@ def test_a_sample_depends_on_seed_and_index_alone(name: str):
 @pytest.mark.parametrize("name", ["snip", "improved"])
 def test_y_is_the_formula_on_x(name: str):
     for sample in make(name, seed=1).batch(0, 300):
+        assert np.all(np.isfinite(sample.y))
         values = sample.expression.evaluate(sample.X)
         assert np.all(np.isfinite(values))
         # Compiled functions are good to 2 ulp; a formula amplifies that where terms cancel.
@@ -193,6 +194,7 @@ def test_own_operators():
         (lambda: EquationGenerator("snip", n_points=3), "n_points"),
         (lambda: EquationGenerator("snip").batch(-1, 3), "from 0"),
         (lambda: EquationGenerator("snip").batch(0, -3), "batch"),
+        (lambda: EquationGenerator("snip").batch(0, 10_000_000), "a batch has 0 to 244,032 samples"),
         (lambda: EquationGenerator(3), "SampleLaw"),
         (lambda: OperatorLaw({"ad": 1.0}), "unknown operator 'ad'.*Did you mean"),
         (lambda: OperatorLaw({"sin": 1.0}), "sin takes 1"),
