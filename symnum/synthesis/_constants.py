@@ -23,11 +23,13 @@ def decimal(mantissa, exponent):
 
 @part
 def round_digits(value, digits):
-    """Nearest number of that many significant digits; numbers outside 1e-18..1e18 stay as they are."""
+    """Nearest number of that many significant digits; very large and very small numbers stay as they are."""
     size = abs(value)
-    if not 1e-18 < size < 1e18:
+    if not 1e-100 < size < 1e100:
         return value
     exponent = math.floor(math.log10(size)) - digits + 1
+    if abs(exponent) >= _POWERS.size:
+        return value
     mantissa = value * _POWERS[-exponent] if exponent < 0 else value / _POWERS[exponent]
     return decimal(np.rint(mantissa), exponent)
 

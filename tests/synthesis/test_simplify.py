@@ -75,7 +75,7 @@ def test_spellings(text: str, expected: str):
 
 def test_random_formulas_keep_their_values():
     law = replace(PRESETS["improved"], simplify=False, exclude_benchmarks=False)
-    changed = 0
+    changed = unsteady = 0
     for preset in (law, replace(PRESETS["snip"], exclude_benchmarks=False)):
         for sample in EquationGenerator(preset, seed=4).batch(0, 400):
             before = sample.expression
@@ -85,10 +85,17 @@ def test_random_formulas_keep_their_values():
             with np.errstate(all="ignore"):
                 values, again = before.evaluate(sample.X), after.evaluate(sample.X)
             assert np.all(np.isfinite(again))
-            # Reordered sums cancel differently: compare with the size of the largest value.
-            assert np.allclose(values, again, rtol=1e-5, atol=1e-8 * np.abs(values).max())
+            # Reordered sums cancel differently: compare with the size of the largest value, and leave out rows
+            # on which the formula itself magnifies rounding (a sine of 1e40).
+            with np.errstate(all="ignore"):
+                nearby = before.evaluate(sample.X * (1 + 1e-14))
+            size = 1e-8 * np.abs(values).max()
+            steady = np.isclose(values, nearby, rtol=1e-6, atol=size)
+            assert np.allclose(values[steady], again[steady], rtol=1e-5, atol=size)
+            unsteady += not steady.all()
             changed += after != before
     assert changed > 400
+    assert unsteady < 20
 
 
 def test_constants_get_the_digits_that_tokens_hold():
