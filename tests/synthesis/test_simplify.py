@@ -85,7 +85,7 @@ def test_random_formulas_keep_their_values():
             with np.errstate(all="ignore"):
                 values, again = before.evaluate(sample.X), after.evaluate(sample.X)
             assert np.all(np.isfinite(again))
-            # Reordered sums cancel differently: compare with the size of the largest value, and leave out rows
+            # Reordered sums cancel differently: compare with the size of the largest value, leaving out rows
             # on which the formula itself magnifies rounding (a sine of 1e40).
             with np.errstate(all="ignore"):
                 nearby = before.evaluate(sample.X * (1 + 1e-14))
