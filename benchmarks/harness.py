@@ -75,11 +75,13 @@ def _row(
         "status": "ok", "fit_seconds": fit, "fit_cpu_seconds": 1.8 * fit, "total_seconds": fit + 1.0,
         "run_seconds": fit + 1.1, "peak_memory_mb": 300.0, "r2_test": r2, "r2_zero_test": max(r2, 0.0),
         "accuracy_solution": r2 > 0.999, "equation": text, "sympy_size": size, "complexity": size,
-        "front": "[[1, \"x0\"], [5, \"x0*x1\"]]", "front_size": 2, "n_train": 1000, "n_test": 10000, "n_features": 4,
+        "front": "[[1, \"x0\"], [5, \"x0*x1\"]]", "front_size": 2, "n_train": 1000, "n_test": 10000,
+        "n_features": 4,
     }  # fmt: skip
     if truth:
         row |= {
-            "truth": "x0*sin(x1)/x2^2", "n_ood": 10000, "r2_ood": r2 - 0.1 * (not solved), "recovered": solved,
+            "truth": "x0*sin(x1)/x2^2", "n_ood": 10000, "r2_ood": r2 - 0.1 * (not solved),
+            "recovered": solved,
             "recovered_any": solved, "recovered_front": solved, "recovered_short": solved,
             "symbolic": "equal" if solved else "unknown", "numeric": "equal" if solved else "different",
             "form": "equal" if solved else "different", "srbench_solved": bool(solved and rng.random() < 0.9),
@@ -121,7 +123,8 @@ def measure_report(count: int, keep: Path | None) -> None:
         total = time.perf_counter() - began
         size = page.stat().st_size / 2**20
         print(
-            f"loading {len(runs):,} runs: {loaded:.2f} s; loading twice and reporting: {total:.2f} s (limit 10 s),"
+            f"loading {len(runs):,} runs: {loaded:.2f} s; "
+            f"loading twice and reporting: {total:.2f} s (limit 10 s),"
         )
         print(f"{size:.1f} MiB of HTML")
 

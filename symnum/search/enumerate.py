@@ -69,10 +69,16 @@ class EnumerativeSearch:
         """Yield each candidate that enters the hall of fame; stops at the budget's end or on exactness."""
         # One thread for each linear algebra call: threads of ours run several calls at once, and the sums
         # inside a call do not depend on how many there are.
-        with threadpool_limits(1), ThreadPoolExecutor(max(1, self.n_jobs)) as pool:
-            run = _Run(self, problem, budget, rng, hall, ledger, pool if self.n_jobs > 1 else None)
-            yield from run.go()
-            yield from run.finish()
+        pool = ThreadPoolExecutor(self.n_jobs) if self.n_jobs > 1 else None
+        try:
+            with threadpool_limits(1):
+                run = _Run(self, problem, budget, rng, hall, ledger, pool)
+                yield from run.go()
+                yield from run.finish()
+        finally:
+            if pool is not None:
+                # A join that still runs when the time is up ends by itself; nobody waits for its result.
+                pool.shutdown(wait=budget.max_time is None, cancel_futures=True)
 
 
 class _Run:

@@ -31,7 +31,8 @@ def words(tokenizer: ExpressionTokenizer, text: str, **options: bool) -> str:
 
 # ---------------------------------------------------------------- vocabularies
 def test_sizes_of_the_published_vocabularies_without_repeats():
-    assert SNIP.vocab_size == 10_277  # the reference code: 74 symbols and special words, 10,203 words of numbers
+    # The reference code: 74 symbols and special words, 10,203 words of numbers.
+    assert SNIP.vocab_size == 10_277
     assert ExpressionTokenizer.snip(max_dim=1).vocab_size == 10_268
     assert PROSE.vocab_size == 5 + 9 + 3 + 21 + 2 + 1000 + 21
 
