@@ -238,7 +238,9 @@ def said(error: BaseException) -> str:
     """Name and message of an error, without the places of this machine: rows are published."""
     text = f"{type(error).__name__}: {error}"
     root = str(Path(__file__).resolve().parents[2])
-    for place, sign in ((tempfile.gettempdir(), "TMP"), (root, "ROOT"), (str(Path.home()), "~")):
+    places = [(tempfile.gettempdir(), "TMP"), (root, "ROOT"), (str(Path.home()), "~")]
+    # Longest first: a checkout may lie in the folder for temporary files.
+    for place, sign in sorted(places, key=lambda p: -len(p[0])):
         text = text.replace(place, sign) if len(place) > 1 else text
     return text
 
