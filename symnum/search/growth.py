@@ -1,0 +1,341 @@
+"""Growing formulas one insertion at a time: each node is asked which column, added there, helps most.
+
+To first order a formula f gains ``eps*(df/du)*g`` when ``eps*g`` is added at its node u. Regressing the
+residual on that column, beside the derivatives by the constants, gives the error that the insertion promises,
+for all nodes u and all columns g of a pool in a few matrix products. The most promising are fitted by
+Levenberg-Marquardt with all constants free. At the root this is orthogonal least squares for a sum of terms
+(Chen, Billings and Luo 1989); inside it finds products, quotients, shifts and compositions as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symnum.expressions.canonical import canonical
+from symnum.expressions.compiled import evaluate_batch, fit_constants
+from symnum.expressions.expression import Expression
+from symnum.expressions.operators import CONSTANT, OPERATORS
+from symnum.search.intervals import Box, bounds, box_of
+from symnum.search.programs import Program, derivatives, pack_programs, program_of, spans
+
+SCORE_ROWS = 500
+MOST_CONSTANTS = 14
+_PER_SIZE, _TRIALS = 3, 40
+_WIDTH = 3
+_ADD, _MUL = OPERATORS["add"].code, OPERATORS["mul"].code
+
+
+class Data(NamedTuple):
+    """Rows that formulas are fitted to: X (n, d), y (n,), weights (n,) with mean one, and their box."""
+
+    X: NDArray[np.float64]
+    y: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    box: Box
+
+
+@dataclass(slots=True)
+class Pool:
+    """Columns that may be inserted, on the first `SCORE_ROWS` rows.
+
+    Attributes
+    ----------
+    programs : list of Program
+    values : ndarray (p, m)
+        Of root mean square one.
+    scale : ndarray (p,)
+        What the values were divided by.
+    size : ndarray (p,) of int64
+        Nodes of each.
+    """
+
+    programs: list[Program]
+    values: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    size: NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class Model:
+    """A fitted formula of the archive."""
+
+    program: Program
+    loss: float
+    complexity: int
+    tried: bool = field(default=False)
+
+
+class Growth:
+    """Archive of the best few formulas of every size, and the moves that extend it.
+
+    Parameters
+    ----------
+    data : Data
+    names : tuple of str
+        Of the columns.
+    pool : Pool
+    most : int
+        Nodes of the longest formula wanted.
+    n_jobs : int
+    charge : callable
+        Told how many formulas were fitted.
+    """
+
+    def __init__(
+        self,
+        data: Data,
+        names: tuple[str, ...],
+        pool: Pool,
+        most: int,
+        n_jobs: int,
+        charge: Callable[[int], None],
+    ) -> None:
+        self.data, self.names, self.pool, self.most = data, names, pool, most
+        self.n_jobs, self.charge = n_jobs, charge
+        self.columns = np.ascontiguousarray(data.X.T)
+        m = pool.values.shape[1]
+        self.few = np.ascontiguousarray(data.X[:m].T)
+        self.root_weight = np.sqrt(data.weights[:m])
+        self.pool_values = pool.values.astype(np.float32)
+        self.pool_squares = self.pool_values**2
+        self.archive: dict[int, list[Model]] = {}
+        self.seen: set[tuple] = set()
+
+    def start(self, seeds: Sequence[Expression]) -> Iterator[Expression]:
+        """Enter formulas to begin with, a constant at least; yields those that are the best of their size."""
+        yield from self.enter(self.fitted([program_of(e) for e in seeds]))
+
+    def run(self, stop: Callable[[], bool]) -> Iterator[Expression]:
+        """Formulas, each the best of its size so far, until nothing is left to try; may be called again."""
+        while not stop():
+            model = self.next()
+            if model is None:
+                return
+            model.tried = True
+            trials = [*self.insertions(model), *self.deletions(model)]
+            yield from self.enter(self.fitted(trials))
+
+    # ---------------------------------------------------------------- archive
+    def next(self) -> Model | None:
+        """Formula to grow next: the best of each size first, short before long, then the second best."""
+        for rank in range(_WIDTH):
+            best = np.inf
+            for size in sorted(self.archive):
+                models = self.archive[size]
+                useful = bool(models) and models[0].loss < best * (1 - 1e-6)
+                best = min(best, models[0].loss)
+                if useful and size < self.most and rank < len(models) and not models[rank].tried:
+                    return models[rank]
+        return None
+
+    def enter(self, models: Sequence[Model]) -> Iterator[Expression]:
+        """Keep what is among the best of its size; yields the new best."""
+        for model in sorted(models, key=lambda m: m.loss):
+            e = Expression(*model.program, self.names)
+            if not self._promising(model.loss, len(e)):
+                continue
+            short = canonical(e)
+            if short.complexity > self.most or len(short.constants) > MOST_CONSTANTS:
+                continue
+            if bounds(short, self.data.box) is None:
+                continue
+            model = Model(program_of(short), model.loss, short.complexity)
+            row = self.archive.setdefault(model.complexity, [])
+            if any(abs(m.loss - model.loss) <= 1e-7 * m.loss for m in row):
+                continue
+            row.append(model)
+            row.sort(key=lambda m: m.loss)
+            del row[_WIDTH:]
+            if row[0] is model:
+                yield short
+
+    def _promising(self, loss: float, size: int) -> bool:
+        """Whether a formula can enter, even if its canonical form is shorter by some nodes."""
+        if not np.isfinite(loss):
+            return False
+        rivals = [self.archive[k][0].loss for k in self.archive if k <= size - 6 and self.archive[k]]
+        return loss < min(rivals, default=np.inf)
+
+    def fitted(self, programs: Sequence[Program]) -> list[Model]:
+        """Programs with fitted constants: all by a few steps, the best to the end."""
+        fresh = []
+        for p in programs:
+            key = (tuple(p.codes), tuple(float(f"{c:.3g}") for c in p.constants))
+            if key not in self.seen and len(p.constants) <= MOST_CONSTANTS + 2:
+                self.seen.add(key)
+                fresh.append(p)
+        if not fresh:
+            return []
+        self.charge(len(fresh))
+        first = self._fit(fresh, self.few, self.data.y[: self.few.shape[1]], 6)
+        order = sorted(range(len(first)), key=lambda k: (first[k].loss, k))
+        count: dict[int, int] = {}
+        kept = []
+        for k in order:
+            size = len(first[k].program.codes)
+            if np.isfinite(first[k].loss) and count.get(size, 0) < _WIDTH:
+                count[size] = count.get(size, 0) + 1
+                kept.append(first[k].program)
+        return self._fit(kept, self.columns, self.data.y, 30) if kept else []
+
+    def _fit(self, programs: Sequence[Program], X: NDArray, y: NDArray, steps: int) -> list[Model]:
+        packed = pack_programs(programs)
+        fit = fit_constants(packed, X, y, None, steps, self.data.weights[: len(y)], self.n_jobs)
+        edges = packed.const_offsets
+        return [
+            Model(
+                Program(p.codes, fit.constants[edges[k] : edges[k + 1]].tolist()),
+                float(fit.loss[k]),
+                len(p.codes),
+            )
+            for k, p in enumerate(programs)
+        ]
+
+    # ---------------------------------------------------------------- moves
+    def insertions(self, model: Model) -> list[Program]:
+        """The most promising insertions into a formula."""
+        program = model.program
+        codes = program.codes
+        value, by_constant, by_node, node_values = derivatives(program, self.few)
+        w = self.root_weight
+        if not (np.all(np.isfinite(value)) and np.all(np.isfinite(by_node))):
+            return []
+        basis = orthonormal((by_constant * w).T)
+        residual = (self.data.y[: len(value)] - value) * w
+        residual = residual - basis @ (basis.T @ residual)
+        total = float(residual @ residual)
+        found: list[tuple[float, int, int, int]] = []  # promised loss, nodes added, node, column
+        for at in range(len(codes)):
+            weight = by_node[at] * w
+            gain = self._gains(weight, residual, basis)
+            added = self.pool.size + 3
+            for g in _best_per_size(gain, added, _PER_SIZE):
+                found.append((total - float(gain[g]), int(added[g]), at, int(g)))
+            # A shift and a factor: the columns 1 and u itself.
+            for kind, column in ((-1, weight), (-2, weight * node_values[at])):
+                rest = column - basis @ (basis.T @ column)
+                size = float(rest @ rest)
+                if size > 1e-6 * float(column @ column):
+                    found.append((total - float(rest @ residual) ** 2 / size, 2, at, kind))
+        found = [f for f in found if len(codes) + f[1] <= self.most + 4 and f[0] < total * (1 - 1e-4)]
+        return [self._insert(program, at, g) for _, _, at, g in _spread(found)]
+
+    def _gains(self, weight: NDArray, residual: NDArray, basis: NDArray) -> NDArray:
+        """Fall of the weighted sum of squares promised by each column of the pool, inserted at one node."""
+        sides = np.column_stack([residual * weight, basis * weight[:, None]]).astype(np.float32)
+        onto = self.pool_values @ sides
+        raw = self.pool_squares @ (weight * weight).astype(np.float32)
+        rest = raw - np.einsum("ij,ij->i", onto[:, 1:], onto[:, 1:])
+        with np.errstate(all="ignore"):
+            gain = onto[:, 0] ** 2 / rest
+        # A column that hardly differs from the others would win by cancellation.
+        return np.where(rest > 1e-4 * raw, gain, 0.0)
+
+    def _insert(self, program: Program, at: int, column: int) -> Program:
+        """``u + eps*g`` at a node; ``u + eps`` and ``eps*u`` for the columns -1 and -2."""
+        before = sum(c == CONSTANT for c in program.codes[: at + 1])
+        head, tail = program.codes[: at + 1], program.codes[at + 1 :]
+        if column == -1:
+            middle, values = [CONSTANT, _ADD], [0.0]
+        elif column == -2:
+            middle, values = [CONSTANT, _MUL], [1.0]
+        else:
+            g = self.pool.programs[column]
+            middle, values = [CONSTANT, *g.codes, _MUL, _ADD], [0.0, *g.constants]
+        constants = [*program.constants[:before], *values, *program.constants[before:]]
+        return Program([*head, *middle, *tail], constants)
+
+    def deletions(self, model: Model) -> list[Program]:
+        """Formulas with a part replaced by one of its arguments or by a number."""
+        codes, constants = model.program
+        begins, firsts = spans(codes)
+        _, _, _, node_values = derivatives(model.program, self.few)
+        made = []
+        for at, code in enumerate(codes):
+            if code == CONSTANT or (at == len(codes) - 1 and code < 0):
+                continue
+            start, c0 = begins[at], firsts[at]
+            c1 = c0 + sum(c == CONSTANT for c in codes[start : at + 1])
+            parts = [Program([CONSTANT], [float(np.median(node_values[at]))])]
+            if code > 0:
+                child = at - 1
+                for _ in range(OPERATORS.by_code[code].arity):
+                    b, f = begins[child], firsts[child]
+                    k = sum(c == CONSTANT for c in codes[b : child + 1])
+                    parts.append(Program(codes[b : child + 1], constants[f : f + k]))
+                    child = b - 1
+            for part in parts:
+                if np.all(np.isfinite(part.constants)):
+                    made.append(
+                        Program(
+                            [*codes[:start], *part.codes, *codes[at + 1 :]],
+                            [*constants[:c0], *part.constants, *constants[c1:]],
+                        )
+                    )
+        return made
+
+
+# -------------------------------------------------------------------------------------------------- parts
+def orthonormal(columns: NDArray) -> NDArray:
+    """Orthonormal basis of the span of columns (n, k), dependent ones dropped."""
+    size = np.linalg.norm(columns, axis=0)
+    good = np.isfinite(size) & (size > 0)
+    left, singular, _ = np.linalg.svd(columns[:, good] / size[good], full_matrices=False)
+    return left[:, singular > 1e-7 * max(singular.max(initial=0.0), 1e-300)]
+
+
+def _best_per_size(value: NDArray, size: NDArray, count: int) -> list[int]:
+    chosen: list[int] = []
+    for s in np.unique(size):
+        same = np.flatnonzero(size == s)
+        if len(same) > count:
+            same = same[np.argpartition(-value[same], count - 1)[:count]]
+        chosen += same.tolist()
+    return chosen
+
+
+def _spread(found: list[tuple[float, int, int, int]]) -> list[tuple[float, int, int, int]]:
+    """The best of every size, then the best of all, without promising less for more nodes."""
+    found.sort()
+    count: dict[int, int] = {}
+    kept = []
+    best_shorter: dict[int, float] = {}
+    for f in found:
+        best_shorter[f[1]] = min(best_shorter.get(f[1], np.inf), f[0])
+    for f in found:
+        shorter = min((v for s, v in best_shorter.items() if s < f[1]), default=np.inf)
+        if f[0] < shorter and count.get(f[1], 0) < 12:
+            count[f[1]] = count.get(f[1], 0) + 1
+            kept.append(f)
+        if len(kept) == _TRIALS:
+            break
+    return kept
+
+
+def data_of(X: NDArray, y: NDArray, weights: NDArray | None) -> Data:
+    """Rows with weights of mean one and the box of the columns."""
+    w = np.ones(len(y)) if weights is None else weights / weights.mean()
+    return Data(X, y, w, box_of(X))
+
+
+def pool_of(expressions: Sequence[Expression], data: Data) -> Pool:
+    """Columns of formulas that are safe, vary, and are not ruled by a row or two."""
+    rows = data.X[:SCORE_ROWS]
+    safe = [e for e in expressions if bounds(e, data.box) is not None]
+    programs = [program_of(e) for e in safe]
+    values = evaluate_batch(pack_programs(programs), np.ascontiguousarray(rows.T))
+    with np.errstate(all="ignore"):
+        centred = values - values.mean(axis=1, keepdims=True)
+        squares = centred**2
+        total = squares.sum(axis=1)
+        good = np.isfinite(total) & (total > 1e-12 * np.einsum("ij,ij->i", values, values))
+        good &= squares.max(axis=1) < max(0.3, 3.0 / len(rows)) * total
+    kept = np.flatnonzero(good)
+    scale = np.sqrt(np.mean(values[kept] ** 2, axis=1))
+    sizes = np.array([len(programs[k].codes) for k in kept], np.int64)
+    return Pool([programs[k] for k in kept], values[kept] / scale[:, None], scale, sizes)

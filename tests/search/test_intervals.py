@@ -1,0 +1,57 @@
+"""Interval arithmetic against values at points of the box."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from symnum.expressions.expression import Expression
+from symnum.expressions.operators import OPERATORS
+from symnum.search.intervals import Box, bounds, box_of
+
+LEAVES = st.one_of(
+    st.sampled_from([Expression.variable(i, ("a", "b")) for i in range(2)]),
+    st.floats(-3, 3).map(lambda v: Expression.constant(v, ("a", "b"))),
+)
+
+
+def _grow(children: st.SearchStrategy) -> st.SearchStrategy:
+    one = st.sampled_from([o for o in OPERATORS if o.arity == 1])
+    two = st.sampled_from([o for o in OPERATORS if o.arity == 2])
+    return st.one_of(
+        st.builds(lambda o, a: Expression.apply(o, a), one, children),
+        st.builds(lambda o, a, b: Expression.apply(o, a, b), two, children, children),
+    )
+
+
+@given(st.recursive(LEAVES, _grow, max_leaves=6), st.integers(0, 2**32))
+def test_values_lie_within_their_bounds(e: Expression, seed: int):
+    rng = np.random.default_rng(seed)
+    low = rng.uniform(-3, 3, 2)
+    box = Box(low, low + rng.uniform(0, 3, 2))
+    interval = bounds(e, box)
+    if interval is None:
+        return
+    with np.errstate(all="ignore"):
+        values = e.evaluate(rng.uniform(box.low, box.high, (200, 2)))
+    slack = 1e-9 * (1 + abs(interval[0]) + abs(interval[1]))
+    assert np.all(np.isfinite(values))
+    assert interval[0] - slack <= values.min()
+    assert values.max() <= interval[1] + slack
+
+
+@pytest.mark.parametrize(
+    "text", ["1/(a - b)", "log(a - 1)", "sqrt(a - b)", "a**0.5", "tan(2*a)", "exp(1000*a)"]
+)
+def test_what_may_be_undefined_is_refused(text: str):
+    box = Box(np.array([-1.0, -1.0]), np.array([1.0, 1.0]))
+    assert bounds(Expression.parse(text, ("a", "b")), box) is None
+
+
+def test_the_box_is_wider_than_the_data_but_keeps_signs():
+    X = np.array([[-1.0, 0.01, 0.0, -3.0], [1.0, 10.0, 5.0, -0.1]])
+    box = box_of(X)
+    assert box.low == pytest.approx([-1.2, 0.005, 0.0, -3.29])
+    assert box.high == pytest.approx([1.2, 10.999, 5.5, -0.05])
