@@ -20,6 +20,7 @@ from symnum.problem import Problem
 from symnum.search.backends import make_backend
 from symnum.search.budget import Budget
 from symnum.search.candidate import Candidate, HallOfFame
+from symnum.search.dimensional import statement
 from symnum.search.features import select_columns
 from symnum.search.selection import RULES, scores, select
 
@@ -136,7 +137,9 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         variable_names : sequence of str, optional
             Names for the columns of an array.
         X_units, y_units : sequence of str and str, optional
-            Units such as "kg*m/s^2"; formulas that contradict them are not selected.
+            Units such as "kg*m/s^2": the search runs in dimensionless groups first, and formulas that
+            contradict the units are not selected. Constants may carry units, at a price. Units that cannot
+            give the target's are stated in a warning and in `stop_reason_`.
 
         Returns
         -------
@@ -166,8 +169,12 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         # Constant columns and, of very many, those without influence are left out of the search.
         columns = select_columns(problem)
         inner = problem if len(columns) == problem.X.shape[1] else Problem(
-            problem.X[:, columns], problem.y, tuple(problem.names[j] for j in columns), None, problem.weights
+            problem.X[:, columns], problem.y, tuple(problem.names[j] for j in columns),
+            problem.units and tuple(problem.units[j] for j in (*columns, -1)), problem.weights,
         )  # fmt: skip
+        note = "" if problem.units is None else statement(problem.units, problem.names)
+        if note:
+            warnings.warn(note, UserWarning, stacklevel=3)
         reason = ""
         try:
             for candidate in backend.run(inner, budget, rng, hall, ledger):
@@ -184,7 +191,8 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         finally:
             # Whatever ends the search (an alarm, an error in a callback), what was found is readable.
             if hall.best:
-                self._finish(problem, hall, ledger, reason or budget.reason or "finished")
+                ended = reason or budget.reason or "finished"
+                self._finish(problem, hall, ledger, f"{ended}; {note}" if note else ended)
         if not hall.best:
             raise BudgetExhausted(
                 "the budget ended before any formula was judged; allow more max_time or max_evals"

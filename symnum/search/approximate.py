@@ -78,6 +78,8 @@ class ApproximateSearch:
         self.view, self.bank = view, bank
         self.X, self.y = view.X[rows], view.y[rows]
         self.weights = np.ones(len(rows)) if weights is None else weights[rows]
+        if view.scale is not None:
+            self.weights = self.weights * view.scale[rows] ** 2
         self.weights = self.weights / self.weights.mean()
         values = bank_on(bank, self.X, limit)
         with np.errstate(all="ignore"):

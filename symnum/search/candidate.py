@@ -11,6 +11,7 @@ from symnum.exceptions import SymnumError
 from symnum.expressions.canonical import canonical
 from symnum.expressions.expression import Expression
 from symnum.problem import Problem
+from symnum.search.dimensional import unit_bits
 from symnum.search.mdl import description_length
 from symnum.search.signs import with_signs_of
 
@@ -33,7 +34,7 @@ class Candidate:
         Weighted mean squared error on all rows.
     r2 : float
     bits : float
-        Description length, formula and residuals.
+        Description length, formula and residuals, longer where units contradict the formula.
     stage : str
         Which part of the search made it.
     seconds : float
@@ -102,7 +103,12 @@ class HallOfFame:
             loss = float(np.average((e.evaluate(X) - y) ** 2, weights=weights))
         if not np.isfinite(loss):
             return np.inf
-        return description_length(canonical(e), loss, self.rows, self.scale)
+        return self._bits(canonical(e), loss)
+
+    def _bits(self, e: Expression, loss: float) -> float:
+        units = self.problem.units
+        extra = 0.0 if units is None else unit_bits(e, units)
+        return description_length(e, loss, self.rows, self.scale) + extra
 
     def add(self, expression: Expression, stage: str = "", seconds: float = 0.0) -> Candidate | None:
         """Judge a formula; the candidate is returned when it is the best of its complexity."""
@@ -126,7 +132,7 @@ class HallOfFame:
         loss = self.loss(expression)
         if not np.isfinite(loss):
             return None
-        bits = description_length(expression, loss, self.rows, self.scale)
+        bits = self._bits(expression, loss)
         if known is not None and bits >= known.bits:
             return None
         r2 = 1 - loss / self.variance if self.variance > 0 else float(loss == 0)

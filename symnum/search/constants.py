@@ -70,6 +70,7 @@ def search(
     """Fit the skeletons of the cheapest bank elements; yields the fitted ones that are the best so far."""
     rows = view.rows(ROWS)
     X, y = view.X[rows].T.copy(), view.y[rows]
+    weights = None if view.scale is None else view.scale[rows] ** 2
     scale = float(np.sqrt(np.mean(y**2))) or 1.0
     variables = view.variables if len(view.names) <= 3 else []
     best = np.inf
@@ -85,7 +86,7 @@ def search(
         batch = made[a : a + _BATCH]
         packed = pack(batch)
         starts = _starts(packed.const_offsets, rng, scale)
-        fit = fit_constants(packed, X, y, starts, max_iter=60, n_jobs=n_jobs)
+        fit = fit_constants(packed, X, y, starts, max_iter=60, weights=weights, n_jobs=n_jobs)
         charge(len(batch) * _STARTS)
         for k in np.argsort(fit.loss, kind="stable")[:4]:
             if fit.loss[k] < 0.9 * best and np.isfinite(fit.loss[k]):

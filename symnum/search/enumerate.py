@@ -14,7 +14,7 @@ from symnum.exceptions import SymnumError
 from symnum.expressions.expression import Expression
 from symnum.expressions.simplify import simplify
 from symnum.problem import Problem
-from symnum.search import constants
+from symnum.search import constants, dimensional
 from symnum.search.approximate import ApproximateSearch
 from symnum.search.bank import UNARY_COST, Bank, quietly
 from symnum.search.budget import Budget
@@ -104,6 +104,10 @@ class _Run:
         rows = self._fit_rows(problem)
         self.weights = None if problem.weights is None else problem.weights[rows]
         self.view = original(problem.X[rows], problem.y[rows], problem.names)
+        dimensions = dimensional.of_problem(problem.units)
+        self.dimensions = dimensions
+        # Where every formula is consistent in units the search begins.
+        self.starts = [*(dimensional.views(self.view, dimensions) if dimensions else ()), self.view]
         self.lap_ends: float | None = None
         self.polished: set[Expression] = set()
         self.pace: dict[int, float] = {}  # seconds a bank element, by number of variables
@@ -122,14 +126,17 @@ class _Run:
         if np.ptp(self.view.y) == 0 or not np.any(np.ptp(self.view.X, axis=0) > 0):
             self.budget.stop("target or features are constant")
             return
-        views = [self.view]
+        if self.dimensions:
+            made = dimensional.constants_of(self.view, self.dimensions)
+            yield from self._offer("units", self.view, made)
         yield from self._approximate(self.view, "first readouts", 150, polish=False)
-        yield from self._tier(self.view, TIERS[0], "small bank")
-        if self._done():
-            return
-        views = [self.view, *(yield from self._reduce())]
-        views.sort(key=lambda v: len(v.names))
-        for view in [self.view, *(v for v in views if v is not self.view)]:
+        for view in self.starts:
+            yield from self._tier(view, TIERS[0], "; ".join(["small bank", *view.path]))
+            if self._done():
+                return
+        found = sorted((yield from self._reduce()), key=lambda v: len(v.names))
+        views = sorted([*self.starts, *found], key=lambda v: len(v.names))
+        for view in [*self.starts, *found]:
             if self._done():
                 return
             yield from self._approximate(view, "readouts", TIERS[0] // 2)
@@ -226,7 +233,7 @@ class _Run:
     def _reduce(self) -> Iterator[Candidate]:
         """Follow the best reductions down, two ways at each of the first steps."""
         found: list[View] = []
-        queue: list[tuple[int, View]] = [(0, self.view)]
+        queue: list[tuple[int, View]] = [(0, view) for view in self.starts[:2]]
         seen: set[frozenset[str]] = set()
         while queue and not self._done():
             depth, view = queue.pop(0)

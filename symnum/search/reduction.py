@@ -207,7 +207,8 @@ def _peel(view: View, i: int, use_log: bool) -> Callable[[float], View | None]:
             return view.restore(e + slope * variable if slope > 0 else e - (-slope) * variable)
 
         step = f"{view.names[i]}^{slope:g}" if use_log else f"{slope:g}*{view.names[i]}"
-        return View(view.X[:, keep], y, names, restore, (*view.path, step))
+        scale = _scale(view, np.abs(x) ** slope) if use_log and slope else view.scale
+        return View(view.X[:, keep], y, names, restore, (*view.path, step), scale)
 
     return make
 
@@ -246,6 +247,11 @@ def _merge(
             f" times {view.names[j]}^{slope:g}" if slope else ""
         )
         X = np.column_stack([merged, view.X[:, rest]])
-        return View(X, y, names, restore, (*view.path, step))
+        scale = _scale(view, np.abs(x) ** slope) if slope else view.scale
+        return View(X, y, names, restore, (*view.path, step), scale)
 
     return make
+
+
+def _scale(view: View, factor: NDArray) -> NDArray:
+    return factor if view.scale is None else factor * view.scale

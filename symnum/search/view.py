@@ -24,6 +24,9 @@ class View:
         Formula for this view's y to formula for the original y.
     path : tuple of str
         The reductions that led here, in words.
+    scale : ndarray (n,), optional
+        By how much an error of this view's y counts in the original target, ``|dy_original/dy|``; all ones
+        when left out.
     """
 
     X: NDArray[np.float64]
@@ -31,6 +34,7 @@ class View:
     names: tuple[str, ...]
     restore: Callable[[Expression], Expression]
     path: tuple[str, ...] = field(default=())
+    scale: NDArray[np.float64] | None = None
 
     @property
     def variables(self) -> list[Expression]:
