@@ -1,10 +1,9 @@
 """Formulas with units, generated: share recovered with and without telling the search the units.
 
 Run ``python benchmarks/units.py --count 20 --time 10 --noise 0``. Problem `index` of a `seed` is always the
-same one: five to eight columns with units (masses, lengths, charges, ... and columns that stand for constants of
-nature), and a target built from products, sums of like quantities, norms, and functions of dimensionless
+same one: five to eight columns with units (masses, lengths, charges, ... and columns that stand for constants
+of nature), and a target built from products, sums of like quantities, norms, and functions of dimensionless
 arguments. Recovered: the same function by numbers, in a form at most 1.5 times as long as the truth.
-``--depth`` prints instead how deep a bank of given size reaches with and without units.
 """
 
 from __future__ import annotations

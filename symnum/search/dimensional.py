@@ -1,8 +1,8 @@
 """Dimensional analysis: what units say about a formula before and while it is searched.
 
 Buckingham's theorem (Phys. Rev. 4, 345, 1914): a formula that is consistent in units and has no constants
-with units is ``y = monomial * F(pi_1, ..., pi_k)`` with dimensionless monomials ``pi`` of the columns, as many as
-there are columns beyond the rank of the matrix of their exponents. The smaller problem for F is a `View`.
+with units is ``y = monomial * F(pi_1, ..., pi_k)`` with dimensionless monomials ``pi`` of the columns, as many
+as there are columns beyond the rank of the matrix of their exponents. The smaller problem for F is a `View`.
 All exponents are exact fractions.
 """
 
