@@ -1,5 +1,6 @@
 # Read by type checkers and, at run time, by lazy_loader: one line per public name.
 from . import exceptions as exceptions
+from .dynamics import DynamicsRegressor as DynamicsRegressor
 from .expressions import Expression as Expression
 from .expressions import Operator as Operator
 from .expressions.tokenizer import ExpressionTokenizer as ExpressionTokenizer

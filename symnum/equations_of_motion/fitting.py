@@ -1,0 +1,104 @@
+"""Constants of one right-hand side in the integral form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symnum.equations_of_motion.flow import free_constants
+from symnum.equations_of_motion.motion import IntegralForm
+from symnum.exceptions import SymnumError
+from symnum.expressions.canonical import canonical
+from symnum.expressions.compiled import evaluate_with_jacobian
+from symnum.expressions.expression import Expression
+from symnum.search.mdl import description_length
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A right-hand side with its misfit: mean squared residual in units of the noise, and bits."""
+
+    expression: Expression
+    loss: float
+    bits: float
+
+
+@lru_cache(maxsize=20_000)
+def tidy(e: Expression) -> Expression:
+    """Canonical form, or the expression itself when it has none."""
+    try:
+        return canonical(e)
+    except SymnumError:
+        return e
+
+
+def bits_of(e: Expression, loss: float, rows: int, signal: float) -> float:
+    """Description length of a right-hand side; residuals are in units of the noise.
+
+    Parameters
+    ----------
+    e : Expression
+    loss : float
+        Mean squared residual.
+    rows : int
+        Data.
+    signal : float
+        Root mean square of the data in units of the noise.
+    """
+    e = tidy(e)  # sums of terms are judged by their shortest spelling
+    # Far below the noise there is nothing to gain: a fit too good only says that the noise was overrated.
+    return description_length(e, max(loss, 1e-4), rows, signal)
+
+
+def refine(form: IntegralForm, e: Expression, steps: int = 15) -> Scored | None:
+    """Constants by Levenberg-Marquardt in the integral form; None when the formula is undefined."""
+    free = free_constants(e)
+    values = e.constants.copy()
+    best = _residual(form, e, values, free)
+    if best is None:
+        return None
+    residual, J = best
+    loss, damping = float(residual @ residual), 1e-4
+    for _ in range(steps if free.any() else 0):
+        H = J @ J.T
+        diagonal = np.maximum(np.diag(H), 1e-14 * max(float(np.diag(H).max()), 1e-300))
+        try:
+            step = np.linalg.solve(H + np.diag(damping * diagonal), -(J @ residual))
+        except np.linalg.LinAlgError:
+            break
+        trial = values.copy()
+        trial[free] += step
+        found = _residual(form, e, trial, free) if np.all(np.isfinite(trial)) else None
+        new = np.inf if found is None else float(found[0] @ found[0])
+        if new < loss:
+            gain, (residual, J) = (loss - new) / loss, found  # type: ignore[misc]
+            values, loss, damping = trial, new, max(damping / 10, 1e-13)
+            if gain < 1e-7:
+                break
+        else:
+            damping *= 10
+            if damping > 1e5:
+                break
+    fitted = e.with_constants(values)
+    loss /= form.rows
+    return Scored(fitted, loss, bits_of(fitted, loss, form.rows, float(np.sqrt(np.mean(form.target**2)))))
+
+
+def _residual(
+    form: IntegralForm, e: Expression, values: Float, free: NDArray[np.bool_]
+) -> tuple[Float, Float] | None:
+    with np.errstate(all="ignore"):
+        f, jacobian = evaluate_with_jacobian(e.codes, values, form.columns)
+    stacked = np.concatenate([f[None], jacobian[free]])
+    if not np.all(np.isfinite(stacked)):
+        return None
+    with np.errstate(all="ignore"):
+        made = form.integrals(stacked)
+    if not np.all(np.isfinite(made)):
+        return None
+    return made[0] - form.target, made[1:]

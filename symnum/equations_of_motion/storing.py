@@ -1,0 +1,118 @@
+"""Fitted systems as JSON: plain data out, checked data in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from symnum.equations_of_motion.recordings import Recording
+from symnum.equations_of_motion.solution import Begin, Solution
+from symnum.exceptions import InvalidInput
+from symnum.expressions.expression import Expression
+
+FORMAT, VERSION = "symnum-dynamics", 1
+
+
+def write(model: Any, path: Path) -> None:
+    """Write a fitted model; callbacks are left out."""
+    s: Solution = model.solution_
+    params = {
+        k: v
+        for k, v in model.get_params(deep=False).items()
+        if isinstance(v, bool | int | float | type(None))
+    }
+    data = {
+        "format": FORMAT, "version": VERSION, "params": params,
+        "solution": {
+            "names": list(s.names), "equations": [e.to_dict() for e in s.equations], "order": s.order,
+            "timed": s.timed, "largest": s.largest,
+            "begins": [
+                {"trajectory": b.trajectory, "time": b.time, "state": b.state.tolist(),
+                 "covariance": _gaps(b.covariance)}
+                for b in s.begins
+            ],
+        },
+        "equations": model.equations_.to_dict(orient="list"),
+        "constants": model.constants_.to_dict(orient="list"),
+        "ledger": model.ledger_.to_dict(orient="list"), "stop_reason": model.stop_reason_,
+        "noise": model.noise_.tolist(),
+        "trajectories": [{"t": r.t.tolist(), "U": _gaps(r.U), "fitted": f.tolist()}
+                         for r, f in zip(model.trajectories_, model.fitted_, strict=True)],
+    }  # fmt: skip
+    path.write_text(json.dumps(data, default=float), encoding="utf-8")
+
+
+def read(cls: type, path: Path) -> Any:
+    """Model from a file; see `DynamicsRegressor.load`."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InvalidInput(
+            f"no file {str(path)!r}; DynamicsRegressor.save and `symnum dynamics` write one"
+        ) from None
+    except OSError as error:
+        raise InvalidInput(f"cannot read {str(path)!r}: {error.strerror or error}") from None
+    except (ValueError, RecursionError):  # not UTF-8, not JSON
+        raise InvalidInput(
+            f"{path.name} is no model: expected the JSON that DynamicsRegressor.save writes"
+        ) from None
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise InvalidInput(
+            f"{path.name} is no model of equations of motion; DynamicsRegressor.save writes them"
+        )
+    if data.get("version") != VERSION:
+        raise InvalidInput(
+            f"{path.name} has model version {data.get('version')}, this symnum reads {VERSION}"
+        )
+    try:
+        return _build(cls, data)
+    except Exception as error:  # whatever a damaged file can do to those who read it
+        raise InvalidInput(
+            f"{path.name} is a damaged model ({type(error).__name__}: {error}); fit again to get a new one"
+        ) from error
+
+
+def _build(cls: type, data: dict[str, Any]) -> Any:
+    import pandas as pd
+
+    model = cls(**data["params"])
+    s = data["solution"]
+    equations = tuple(Expression.from_dict(e) for e in s["equations"])
+    begins = tuple(
+        Begin(
+            int(b["trajectory"]),
+            float(b["time"]),
+            np.array(b["state"], float),
+            np.array(b["covariance"], float),
+        )
+        for b in s["begins"]
+    )
+    names = tuple(map(str, s["names"]))
+    solution = Solution(names, equations, int(s["order"]), bool(s["timed"]), begins, float(s["largest"]))
+    count = len(equations)
+    p = len(solution.theta)
+    if count * solution.order + solution.timed != len(names) or any(e.names != names for e in equations):
+        raise ValueError(f"{count} equations for {len(names)} states")
+    movable = len(names) - solution.timed
+    if not begins or any(
+        b.state.shape != (len(names),) or b.covariance.shape != (p + movable,) * 2 for b in begins
+    ):
+        raise ValueError("initial states and equations differ in size")
+    model.solution_, model.expressions_ = solution, list(equations)
+    model.n_features_in_, model.feature_names_in_ = count, np.array(names[:count], dtype=object)
+    model.equations_, model.constants_ = pd.DataFrame(data["equations"]), pd.DataFrame(data["constants"])
+    model.ledger_, model.stop_reason_ = pd.DataFrame(data["ledger"]), str(data["stop_reason"])
+    model.noise_ = np.array(data["noise"], dtype=float)
+    model.trajectories_ = [
+        Recording(np.array(r["t"], float), np.array(r["U"], float)) for r in data["trajectories"]
+    ]
+    model.fitted_ = [np.array(r["fitted"], float) for r in data["trajectories"]]
+    return model
+
+
+def _gaps(values: np.ndarray) -> list:
+    """Nested lists with None for what is not finite, as JSON has no NaN."""
+    return np.where(np.isfinite(values), values.astype(object), None).tolist()
