@@ -88,6 +88,7 @@ class ApproximateSearch:
         self.index = np.flatnonzero(good)
         self.values = values[self.index]
         self.cost = bank.cost[self.index].astype(np.int64)
+        self.dims = None if bank.dims is None else bank.dims[self.index]
 
     def everything(self, stop: Callable[[], bool]) -> Iterator[Expression]:
         """Formulas for y: of each cost the readouts that promise the least error, whatever the transform."""
@@ -97,7 +98,7 @@ class ApproximateSearch:
             if stop():
                 break
             target = transform.apply(self.y)
-            if target is None:
+            if target is None or (self.dims is not None and self._wanted(transform) is None):
                 continue
             weight = np.sqrt(self.weights) / np.maximum(transform.slope(self.y), 1e-12)
             proposals += self._sums(transform, target, weight)
@@ -140,23 +141,32 @@ class ApproximateSearch:
     def _sums(self, transform: Transform, target: NDArray, weight: NDArray) -> list[Proposal]:
         """``T = c0 + c1 a``, ``T = c0 + c1 a + c2 s`` and ``T = (c0 + c1 a)/(1 + c2 s)``."""
         group = "" if transform is IDENTITY else " of T"
-        pool = _Pool(weight[:, None], target * weight)
-        if pool.total <= 0:
+        wanted = self._wanted(transform)
+        # A constant that is added must have the target's unit: a pure number's, where units count.
+        constant = wanted is None or not wanted.any()
+        pool = _Pool(weight[:, None] if constant else np.empty((len(target), 0)), target * weight)
+        like, pure = self._of(wanted), self._of(None if wanted is None else 0 * wanted)
+        if pool.total <= 0 or len(like) == 0:
             return []
-        plain = pool.project(self.values * weight)
+        plain = pool.project(self.values[like] * weight)
         made = [
             Proposal(
-                loss, int(self.cost[k]), "sum" + group, partial(self._sum, transform, target, weight, [k])
+                loss, int(self.cost[like[k]]), "sum" + group,
+                partial(self._sum, transform, target, weight, [int(like[k])]),
             )
-            for k, loss in pool.best_single(plain, self.cost)
-        ]
-        chosen = pool.choose(plain, self.cost, _PAIR_POOL)
-        timed = pool.project(self.values[chosen] * (target * weight))
+            for k, loss in pool.best_single(plain, self.cost[like])
+        ]  # fmt: skip
+        chosen = pool.choose(plain, self.cost[like], _PAIR_POOL)
+        upper_at = lower_at = like[chosen]
+        if wanted is not None and wanted.any():
+            lower_at = pure[np.argsort(self.cost[pure], kind="stable")[:_PAIR_POOL]]
+        timed = pool.project(self.values[lower_at] * (target * weight))
         columns = np.concatenate([plain[chosen], timed])
-        cost = np.concatenate([self.cost[chosen], self.cost[chosen] + 2])
-        for i, j, loss, total in pool.best_pairs(columns, cost, skip=len(chosen)):
-            upper = [int(chosen[k]) for k in (i, j) if k < len(chosen)]
-            lower = [int(chosen[k - len(chosen)]) for k in (i, j) if k >= len(chosen)]
+        cost = np.concatenate([self.cost[upper_at], self.cost[lower_at] + 2])
+        skip = len(upper_at)
+        for i, j, loss, total in pool.best_pairs(columns, cost, skip=skip):
+            upper = [int(upper_at[k]) for k in (i, j) if k < skip]
+            lower = [int(lower_at[k - skip]) for k in (i, j) if k >= skip]
             if lower:
                 job = partial(self._quotient, transform, target, weight, upper, lower)
             else:
@@ -164,16 +174,30 @@ class ApproximateSearch:
             made.append(Proposal(loss, total, ("quotient" if lower else "sum") + group, job))
         return made
 
+    def _wanted(self, transform: Transform) -> NDArray[np.int16] | None:
+        """Scaled dimension of T(y); None without units, or where they forbid the transform."""
+        return None if self.view.dims is None or self.dims is None else transform.dims(self.view.dims[1])
+
+    def _of(self, wanted: NDArray[np.int16] | None) -> NDArray[np.int64]:
+        """Columns of a dimension, all without units."""
+        if wanted is None or self.dims is None:
+            return np.arange(len(self.values))
+        return np.flatnonzero(np.all(self.dims == wanted, axis=1))
+
     def _scaled(self, transform: Transform, target: NDArray, weight: NDArray) -> list[Proposal]:
         """``T = a (c1 + c2 s)`` for all pairs at once: three matrix products give every residual."""
         group = "" if transform is IDENTITY else " of T"
         total = float(np.sum((target * weight) ** 2))
-        cheap = np.argsort(self.cost, kind="stable")[:_SCALED_POOL]
+        wanted = self._wanted(transform)
+        cheap = self._cheapest(self._of(wanted))
         a = self.values[cheap] * weight
         size = np.linalg.norm(a, axis=1)
         keep = np.isfinite(size) & (size > 0)
         cheap, a = cheap[keep], a[keep] / size[keep, None]
-        s = self.values[cheap]
+        factors = cheap if wanted is None else self._cheapest(self._of(0 * wanted))
+        if len(cheap) == 0 or len(factors) == 0:
+            return []
+        s = self.values[factors]
         s = s / np.linalg.norm(s, axis=1)[:, None] * np.sqrt(len(target))
         with np.errstate(all="ignore"):
             cross, square = (a * a) @ s.T, (a * a) @ (s * s).T
@@ -182,14 +206,17 @@ class ApproximateSearch:
             gain = (both - cross * onto[:, None]) ** 2 / rest
             explained = (onto[:, None] ** 2 + gain) / total
         explained[~(rest > 1e-6 * square)] = -1
-        cost = self.cost[cheap][:, None] + self.cost[cheap][None, :] + 1
+        cost = self.cost[cheap][:, None] + self.cost[factors][None, :] + 1
         made = []
         for k in _best_per_cost(explained.ravel(), cost.ravel(), _PER_COST):
-            i, j = divmod(int(k), len(cheap))
+            i, j = divmod(int(k), len(factors))
             loss = (1 - float(explained[i, j])) * total / len(target)
-            job = partial(self._scaled_sum, transform, target, weight, int(cheap[i]), int(cheap[j]))
+            job = partial(self._scaled_sum, transform, target, weight, int(cheap[i]), int(factors[j]))
             made.append(Proposal(loss, int(cost[i, j]), "scaled" + group, job))
         return made
+
+    def _cheapest(self, columns: NDArray) -> NDArray[np.int64]:
+        return columns[np.argsort(self.cost[columns], kind="stable")[:_SCALED_POOL]]
 
     def _products(self, transform: Transform, target: NDArray, weight: NDArray) -> list[Proposal]:
         """``T = c x^p a^q s^r`` and ``T = c x^p a^q exp(r s)`` in log space."""

@@ -100,6 +100,8 @@ class Bank:
         Enumeration cost.
     generated : int
         How many expressions were formed, duplicates included.
+    dims : ndarray (size, b) of int16, optional
+        Exponents of base units, scaled to whole numbers; only what is consistent in them was formed.
     """
 
     X: NDArray[np.float64]
@@ -116,6 +118,8 @@ class Bank:
     generated: int = 0
     levels: list[int] = field(default_factory=lambda: [0, 0])
     complete: bool = False
+    dims: NDArray[np.int16] | None = None
+    _most: NDArray[np.int16] | None = None
     _table: NDArray[np.int64] = field(default_factory=lambda: np.zeros(2, np.int64))
     _probes: NDArray[np.float64] = field(default_factory=lambda: np.zeros((2, 1)))
 
@@ -127,8 +131,15 @@ class Bank:
         unary: Sequence[str],
         binary: Sequence[str],
         capacity: int,
+        dims: NDArray[np.int16] | None = None,
     ) -> Bank:
-        """Bank of the columns of X (rows, d) and the number one."""
+        """Bank of the columns of X (rows, d) and the number one.
+
+        With `dims` (d, b), the scaled exponents of the columns' units (`Dimensions.scaled`), sums are formed
+        of like dimensions, functions of pure numbers, and roots where the exponents can be halved. The one is
+        a pure number: constants with units are not in the bank. Products whose exponents exceed the largest
+        of a column by more than the smallest one are left out (not so their squares).
+        """
         rows = X.shape[0]
         bits = int(np.ceil(np.log2(max(capacity, 16) * 2)))
         # Fixed probe weights: the bank of the same rows is the same bank, whatever the seed.
@@ -138,11 +149,21 @@ class Bank:
             np.full(capacity, -1, np.int32), np.full(capacity, -1, np.int32), np.zeros(capacity, np.int16),
             np.zeros(capacity, np.bool_), tuple(names), _table=np.zeros(2**bits, np.int64), _probes=probes,
         )  # fmt: skip
+        if dims is not None:
+            bank.dims = np.zeros((capacity, dims.shape[1]), np.int16)
+            size = np.abs(dims)
+            step = np.where(size > 0, size, np.iinfo(np.int16).max).min(
+                axis=0, initial=np.iinfo(np.int16).max
+            )
+            largest = size.max(axis=0, initial=0)
+            bank._most = largest + np.minimum(step, largest)
         bank.values[0] = 1.0
         bank.op[0], bank.cost[0], bank.size = _LEAF_ONE, 1, 1
         for j in range(X.shape[1]):
             block = np.ascontiguousarray(X[:, j][None, :])
             bank._append(block, _LEAF_VARIABLE, np.array([j]), np.array([-1]), 1, np.array([False]))
+            if dims is not None and bank.dims is not None and bank.left[bank.size - 1] == j:
+                bank.dims[bank.size - 1] = dims[j]
         bank.levels = [0, 0, bank.size]
         return bank
 
@@ -154,6 +175,8 @@ class Bank:
         at, kept = slice(self.size, self.size + new), taken[:new]
         self.op[at], self.left[at], self.right[at] = op, left[kept], right[kept]
         self.cost[at], self.nested[at] = cost, nested[kept]
+        if self.dims is not None and op not in (_LEAF_ONE, _LEAF_VARIABLE):
+            self.dims[at] = self._dims_of(OPERATORS.by_code[op].name, left[kept], right[kept])
         self.size += new
         self.generated += len(block)
 
@@ -203,6 +226,32 @@ class Bank:
                         yield _binary_job(self, name, *span, small == large)
                         if name == "div":
                             yield _binary_job(self, "rdiv", *span, small == large)
+
+    def _dims_of(self, name: str, left: NDArray, right: NDArray) -> NDArray[np.int16]:
+        """Dimensions of an operator's results; the operands are known to fit."""
+        dims = self.dims
+        if dims is None or name not in ("add", "sub", "mul", "div", "square", "sqrt", "inv"):
+            return np.zeros((len(left), 0 if dims is None else dims.shape[1]), np.int16)
+        first = dims[left]
+        if name in ("mul", "div"):
+            return first + dims[right] if name == "mul" else first - dims[right]
+        powers = {"square": 2 * first, "sqrt": first // 2, "inv": -first}
+        return powers.get(name, first)
+
+    def fitting(self, name: str, left: NDArray, right: NDArray) -> NDArray[np.bool_]:
+        """Which operands an operator may take by their dimensions."""
+        dims, most = self.dims, self._most
+        if dims is None or most is None or name == "inv":
+            return np.ones(len(left), bool)
+        if name in ("add", "sub"):
+            return np.all(dims[left] == dims[right], axis=1)
+        if name == "square":
+            return np.all(np.abs(dims[left]) <= most, axis=1)
+        if name in ("mul", "div"):
+            return np.all(np.abs(self._dims_of(name, left, right)) <= most, axis=1)
+        if name == "sqrt":
+            return np.all(dims[left] % 2 == 0, axis=1)
+        return ~np.any(dims[left], axis=1)
 
     def expression(self, index: int) -> Expression:
         """Element as an Expression over the bank's names."""
@@ -264,6 +313,8 @@ def _unary_job(bank: Bank, name: str, i0: int, i1: int) -> Callable[[], tuple]:
             nested = np.ones_like(nested)
         # Spellings of what is there already: (1/a)^2 is 1/a^2, the inverse of an inverse is its argument.
         keep &= ~np.isin(bank.op[i0:i1], [OPERATORS[n].code for n in _UNDONE_BY.get(name, ())])
+        if bank.dims is not None:
+            keep &= bank.fitting(name, index, index)
         index, nested = index[keep], nested[keep]
         with np.errstate(all="ignore"):
             block = OPERATORS[name].numpy(bank.values[index])
@@ -285,6 +336,9 @@ def _binary_job(bank: Bank, name: str, a: tuple, b: tuple, same: bool) -> Callab
         left, right = left[keep], right[keep]
         first, second = (right, left) if name == "rdiv" else (left, right)
         op = OPERATORS["div" if name == "rdiv" else name]
+        if bank.dims is not None:
+            keep = bank.fitting(op.name, first, second)
+            first, second = first[keep], second[keep]
         with np.errstate(all="ignore"):
             block = op.numpy(bank.values[first], bank.values[second])
         return block, op.code, first, second, bank.nested[first] | bank.nested[second]

@@ -1,15 +1,15 @@
 """Dimensional analysis: what units say about a formula before and while it is searched.
 
 Buckingham's theorem (Phys. Rev. 4, 345, 1914): a formula that is consistent in units and has no constants
-with units is ``y = monomial * F(pi_1, ..., pi_k)`` with dimensionless monomials ``pi`` of the columns, as many
-as there are columns beyond the rank of the matrix of their exponents. The smaller problem for F is a `View`.
-All exponents are exact fractions.
+with units is ``y = monomial * F(pi_1, ..., pi_k)`` with dimensionless monomials ``pi`` of the columns, as
+many as there are columns beyond the rank of the matrix of their exponents. The smaller problem for F is a
+`View`. All exponents are exact fractions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from itertools import combinations
@@ -29,6 +29,7 @@ from symnum.search.view import View
 Exponents = tuple[Fraction, ...]
 MOST_BASES = 2_000
 """Choices of repeating columns that are looked at."""
+_HUGE = 4_000  # squares of products of two such exponents stay within int16
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,8 @@ class Dimensions:
                     return tuple(rest)
         raise AssertionError("base units span every dimension")
 
-    def scaled(self) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-        """Exponents of columns (d, b) and target (b,) as whole numbers.
+    def scaled(self) -> tuple[NDArray[np.int16], NDArray[np.int16]] | None:
+        """Exponents of columns (d, b) and target (b,) as whole numbers; None where they would be huge.
 
         A common denominator is multiplied in, times four, so that roots of roots stay whole; base units that
         occur nowhere are left out.
@@ -96,8 +97,10 @@ class Dimensions:
         rows = [*self.columns, self.target]
         used = [k for k in range(len(self.target)) if any(row[k] for row in rows)]
         factor = 4 * lcm(*(row[k].denominator for row in rows for k in used), 1)
-        whole = np.array([[int(row[k] * factor) for k in used] for row in rows], dtype=np.int16)
-        whole = whole.reshape(len(rows), len(used))
+        whole = np.array([[int(row[k] * factor) for k in used] for row in rows]).reshape(len(rows), len(used))
+        if np.abs(whole).max(initial=0) > _HUGE:
+            return None
+        whole = whole.astype(np.int16)
         return whole[:-1], whole[-1]
 
     def kernel(self) -> list[Exponents]:
@@ -313,6 +316,14 @@ def views(view: View, dimensions: Dimensions, most: int = 3) -> list[View]:
     """Dimensionless problems equivalent to a view, simplest first; see `groupings`."""
     made = [reduced(view, dimensions, g) for g in groupings(dimensions, most)]
     return [v for v in made if v is not None]
+
+
+def starts(view: View, dimensions: Dimensions) -> list[View]:
+    """Where a search that knows units begins: dimensionless problems, then the columns with dimensions."""
+    if not dimensions.reachable:
+        return []
+    scaled = dimensions.scaled()
+    return [*views(view, dimensions), *([] if scaled is None else [replace(view, dims=scaled)])]
 
 
 def constants_of(view: View, dimensions: Dimensions) -> list[Expression]:

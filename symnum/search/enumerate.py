@@ -106,8 +106,8 @@ class _Run:
         self.view = original(problem.X[rows], problem.y[rows], problem.names)
         dimensions = dimensional.of_problem(problem.units)
         self.dimensions = dimensions
-        # Where every formula is consistent in units the search begins.
-        self.starts = [*(dimensional.views(self.view, dimensions) if dimensions else ()), self.view]
+        # Where every formula is consistent in units the search begins; constants with units come last.
+        self.starts = [*(dimensional.starts(self.view, dimensions) if dimensions else ()), self.view]
         self.lap_ends: float | None = None
         self.polished: set[Expression] = set()
         self.pace: dict[int, float] = {}  # seconds a bank element, by number of variables
@@ -258,7 +258,7 @@ class _Run:
             return
         before = self.budget.elapsed, self.budget.evaluations, len(self.hall.best)
         rows = bank_rows(view)
-        bank = Bank.start(np.ascontiguousarray(view.X[rows]), view.names, self.unary, self.binary, size)
+        bank = self._bank(view, rows, size)
         bank.grow(size, self._late, self.workers)
         self.budget.charge(bank.generated)
         search = ExactSearch(view, bank, rows, self.workers)
@@ -267,6 +267,11 @@ class _Run:
         if not self.budget.expired():
             self.pace[len(view.names)] = (self.budget.elapsed - before[0]) / bank.size
         self._enter(label, before)
+
+    def _bank(self, view: View, rows: NDArray, size: int) -> Bank:
+        X = np.ascontiguousarray(view.X[rows])
+        dims = None if view.dims is None else view.dims[0]
+        return Bank.start(X, view.names, self.unary, self.binary, size, dims)
 
     def _share(self, size: int, part: int = 3) -> int:
         """Bank size within the limits; one stage takes only a part of the evaluations that are left."""
@@ -286,7 +291,7 @@ class _Run:
         if size < 10:
             return
         rows = bank_rows(view)
-        bank = Bank.start(np.ascontiguousarray(view.X[rows]), view.names, self.unary, self.binary, size)
+        bank = self._bank(view, rows, size)
         bank.grow(size, self._late, self.workers)
         self.budget.charge(bank.generated)
         search = quietly(lambda: ApproximateSearch(view, bank, self.weights, size))
@@ -315,7 +320,7 @@ class _Run:
     def _inner(self, view: View, limit: int) -> Iterator[Candidate]:
         before = self.budget.elapsed, self.budget.evaluations, len(self.hall.best)
         rows = bank_rows(view)
-        bank = Bank.start(np.ascontiguousarray(view.X[rows]), view.names, self.unary, self.binary, limit)
+        bank = self._bank(view, rows, limit)
         bank.grow(limit, self._late, self.workers)
         made = constants.search(
             view, bank, limit, self.rng, self._late, self.search.n_jobs, self.budget.charge

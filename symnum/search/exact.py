@@ -58,6 +58,9 @@ class ExactSearch:
         if t_rows is None or t_fit is None:
             return
         d = self.X.shape[1] if linear else 0
+        like = self._like(transform)
+        if like is not None and not like.any():
+            return
         for quotient in (False, True):
             m = (2 if quotient else 1) * (d + 1) + (0 if quotient else 1) + SPARE
             if m > len(self.rows):
@@ -65,6 +68,8 @@ class ExactSearch:
             base = np.column_stack([np.ones(m), self.view.X[self.rows[:m], :d]])
             target = t_rows[:m]
             dictionary = self._distinct(PLAIN, m, base)
+            if like is not None and not quotient:
+                dictionary = dictionary.take(np.flatnonzero(like[dictionary.element]))
             if quotient:
                 timed = Dictionary(
                     dictionary.columns * target, dictionary.element,
@@ -82,6 +87,8 @@ class ExactSearch:
         t_rows, t_fit = transform.apply(self.view.y[self.rows]), transform.apply(self.y)
         X = self.view.X[self.rows]
         if t_rows is None or t_fit is None or np.any(t_rows == 0):
+            return
+        if self.view.dims is not None and transform.dims(self.view.dims[1]) is None:
             return
         usable = [j for j in range(X.shape[1]) if np.all(X[:, j] != 0)]
         m = len(usable) + 2 + SPARE
@@ -104,7 +111,7 @@ class ExactSearch:
     def polynomials(self, transform: Transform) -> Iterator[Expression]:
         """T(y) as a sparse polynomial, or a quotient of two small ones."""
         t = transform.apply(self.y)
-        if t is None:
+        if t is None or (self.view.dims is not None and transform.dims(self.view.dims[1]) is None):
             return
         d = self.X.shape[1]
         degree = max(
@@ -144,6 +151,15 @@ class ExactSearch:
                 return
 
     # ---------------------------------------------------------------- parts
+    def _like(self, transform: Transform) -> NDArray[np.bool_] | None:
+        """Bank elements of the dimension of T(y), none when it has no meaning; None without units."""
+        if self.view.dims is None or self.bank.dims is None:
+            return None
+        wanted = transform.dims(self.view.dims[1])
+        if wanted is None:
+            return np.zeros(self.bank.size, bool)
+        return np.all(self.bank.dims[: self.bank.size] == wanted, axis=1)
+
     def _distinct(self, kind: int, m: int, background: NDArray) -> Dictionary:
         """Columns that differ by more than a factor and the background, kept for the next transform."""
         key = (kind, background.shape[1] * 1000 + m)

@@ -39,6 +39,14 @@ class Transform:
     slope: Callable[[NDArray], NDArray]
     products: bool = True
 
+    def dims(self, target: NDArray[np.int16]) -> NDArray[np.int16] | None:
+        """Scaled dimension of T(y) for a target of one; None where units forbid the transform."""
+        if self.name == "square":
+            return 2 * target
+        if self.name == "sqrt":
+            return None if np.any(target % 2) else target // 2
+        return None if self.name != "y" and np.any(target) else target
+
     def apply(self, y: NDArray[np.float64]) -> NDArray[np.float64] | None:
         """T(y), or None where it does not apply or hardly varies."""
         if not self.valid(y):

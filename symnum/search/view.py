@@ -27,6 +27,9 @@ class View:
     scale : ndarray (n,), optional
         By how much an error of this view's y counts in the original target, ``|dy_original/dy|``; all ones
         when left out.
+    dims : tuple of ndarray (d, b) and (b,), optional
+        Exponents of the units of columns and target as whole numbers (`Dimensions.scaled`); searches then
+        keep to what is consistent in them, with constants that are pure numbers.
     """
 
     X: NDArray[np.float64]
@@ -35,6 +38,7 @@ class View:
     restore: Callable[[Expression], Expression]
     path: tuple[str, ...] = field(default=())
     scale: NDArray[np.float64] | None = None
+    dims: tuple[NDArray[np.int16], NDArray[np.int16]] | None = None
 
     @property
     def variables(self) -> list[Expression]:

@@ -7,8 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from symnum.expressions import Expression
+from symnum.expressions.units import Unit, unit_of
 from symnum.search.approximate import bank_on
 from symnum.search.bank import Bank
+from symnum.search.dimensional import Dimensions
 
 UNARY = ("square", "sqrt", "inv", "exp", "log", "sin")
 BINARY = ("add", "sub", "mul", "div")
@@ -111,3 +114,62 @@ def test_transcendental_functions_are_not_nested(unary):
             elif c == ")":
                 depth -= stack.pop()
         assert worst <= 1, text
+
+
+UNITS = [Unit.parse(u) for u in ("m", "m", "s", "1")]
+
+
+def with_units(limit: int) -> Bank:
+    X = np.random.default_rng(3).uniform(1, 3, (24, 4))
+    columns, _ = Dimensions.of([*UNITS, Unit.parse("m/s")]).scaled()
+    bank = Bank.start(X, ["a", "b", "t", "w"], UNARY, BINARY, limit, columns)
+    bank.grow(limit, lambda: False)
+    return bank
+
+
+def test_dimensions_of_the_elements_are_those_of_the_unit_checker():
+    bank = with_units(20_000)
+    for index in range(0, bank.size, 41):
+        check = unit_of(bank.expression(index), UNITS, "number")
+        assert check.consistent, bank.expression(index)
+        assert check.unit is not None
+        metres, _, seconds = check.unit.vector[:3]
+        np.testing.assert_array_equal(bank.dims[index], [4 * metres, 4 * seconds])
+
+
+def test_everything_consistent_of_low_cost_is_in_the_bank_with_units():
+    told = with_units(60_000)
+    X = told.X
+    plain = Bank.start(X, ["a", "b", "t", "w"], UNARY, BINARY, 60_000)
+    plain.grow(60_000, lambda: len(plain.levels) > 6)
+
+    def key(v: np.ndarray) -> tuple:
+        return tuple(np.round(v / np.max(np.abs(v)) * np.sign(v[0]), 7)), float(f"{np.max(np.abs(v)):.7g}")
+
+    held = {key(v) for v in told.values[1 : told.size]}
+    assert len(told.levels) > len(plain.levels)  # the same size reaches deeper
+    checked = 0
+    for index in range(1, plain.levels[6]):
+        e = plain.expression(index)
+        check = unit_of(e, UNITS, "number")
+        small = check.unit is not None and np.max(np.abs(check.unit.vector)) <= 2
+        if check.consistent and small and all(w <= 2 for w in _largest_exponents(e)):
+            checked += 1
+            assert key(plain.values[index]) in held, str(e)
+    assert checked > 100
+
+
+def _largest_exponents(e: Expression) -> list[float]:
+    """Largest exponent of each part of an expression, parts being the prefixes of its program."""
+    found = []
+    prefix = e.to_prefix()
+    for start in range(len(prefix)):
+        open_slots, stop = 1, start
+        while open_slots:
+            token = prefix[stop]
+            known = isinstance(token, str) and token not in e.names
+            open_slots += (2 if token in BINARY else 1 if known else 0) - 1
+            stop += 1
+        unit = unit_of(Expression.from_prefix(prefix[start:stop], e.names), UNITS, "number").unit
+        found.append(0.0 if unit is None else float(np.max(np.abs(unit.vector))))
+    return found

@@ -184,6 +184,17 @@ def test_a_dropped_column_does_not_drop_the_units():
     assert "unit" not in model.stop_reason_
 
 
+def test_exponents_of_any_size_are_taken():
+    assert Dimensions.of(units("m^(1/7)", "s^900", "m")).scaled() is None
+    columns, target = Dimensions.of(units("m^(1/3)", "s", "1", "m")).scaled()
+    np.testing.assert_array_equal(columns, [[4, 0], [0, 12], [0, 0]])
+    np.testing.assert_array_equal(target, [12, 0])
+    X = np.random.default_rng(8).uniform(1, 2, (60, 3))
+    model = SymbolicRegressor(max_time=None, max_evals=20_000, random_state=0)
+    model.fit(X, X[:, 2] * (1 + X[:, 0]), X_units=["1", "m^(1/7)*s^900", "m"], y_units="m")
+    assert model.equations_.loc[model.best_index_, "r2"] > 1 - 1e-12
+
+
 def test_groupings_are_few_different_and_complete():
     dimensions = Dimensions.of(units("m", "m", "kg", "s", "N", "J", "1", "W"))
     found = groupings(dimensions, 3)
