@@ -3,35 +3,86 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from symnum.problem import Problem
+from symnum.search.sums import choose_terms
 
-MOST = 10
-"""Columns that a search handles well; of more, the most important are kept."""
+FEW = 10
+"""Columns that are always kept, where there are so many: the enumeration handles them well."""
+MOST = 24
+"""Columns that a search sees at most."""
 _ROWS = 2_000
 
 
 def select_columns(problem: Problem) -> list[int]:
     """Indices of the columns to search over, ascending.
 
-    Constant and repeated columns go; of more than `MOST`, those that matter most to a forest of extremely
-    randomised trees (Geurts et al. 2006) are kept, which sees interactions that correlations miss.
+    Constant and repeated columns go. Of more than `FEW`, those that matter most to a forest of extremely
+    randomised trees (Geurts et al. 2006) are kept, which sees interactions that correlations miss; more of
+    them, up to `MOST`, when they beat permuted copies of all columns in that forest (Kursa and Rudnicki 2010)
+    or belong to the sparse linear model of least extended BIC (Chen and Chen 2008), which sees many columns
+    of small effect.
     """
     X = problem.X
-    kept: list[int] = []
-    seen: set[bytes] = set()
-    for j in range(X.shape[1]):
-        key = np.ascontiguousarray(X[:, j]).tobytes()
-        if np.ptp(X[:, j]) > 0 and key not in seen:
-            seen.add(key)
-            kept.append(j)
-    if len(kept) > MOST:
-        from sklearn.ensemble import ExtraTreesRegressor
+    kept = _different(X)
+    if len(kept) <= FEW:
+        return kept or [0]
+    rows = np.random.default_rng(len(X)).permutation(len(X))[:_ROWS]
+    weights = np.ones(len(rows)) if problem.weights is None else problem.weights[rows]
+    if not np.any(weights > 0):
+        rows = np.flatnonzero(problem.weights)[:_ROWS]
+        weights = problem.weights[rows]
+    table, y = X[np.ix_(rows, kept)], problem.y[rows]
+    order, sure = _by_forest(table, y, weights)
+    linear = _by_sparse_model(table, y, weights)
+    rest = [k for k in order[FEW:] if k in sure or k in linear]
+    # The linear model's own order counts for columns that the forest finds weak.
+    ranked = [*order[:FEW], *sorted(rest, key=lambda k: linear.index(k) if k in linear else len(linear))]
+    return sorted(kept[k] for k in ranked[:MOST])
 
-        rows = np.random.default_rng(len(X)).permutation(len(X))[:_ROWS]
-        forest = ExtraTreesRegressor(100, min_samples_leaf=3, random_state=0)
-        weights = None if problem.weights is None else problem.weights[rows]
-        forest.fit(X[np.ix_(rows, kept)], problem.y[rows], sample_weight=weights)
-        order = np.argsort(-forest.feature_importances_, kind="stable")[:MOST]
-        kept = sorted(kept[i] for i in order)
-    return kept or [0]
+
+def _different(X: NDArray[np.float64]) -> list[int]:
+    """Columns that vary, the first of each set of equal ones."""
+    first = np.ascontiguousarray(X[:_ROWS])
+    seen: dict[bytes, list[int]] = {}
+    kept = []
+    for j in range(X.shape[1]):
+        alike = seen.setdefault(first[:, j].tobytes(), [])
+        if np.ptp(X[:, j]) > 0 and not any(np.array_equal(X[:, j], X[:, k]) for k in alike):
+            alike.append(j)
+            kept.append(j)
+    return kept
+
+
+def _by_forest(X: NDArray, y: NDArray, weights: NDArray) -> tuple[list[int], set[int]]:
+    """Columns by falling importance, and those that matter more than any permuted column does."""
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    d = X.shape[1]
+    shadows = np.random.default_rng(d).permuted(X, axis=0)
+    forest = ExtraTreesRegressor(100, min_samples_leaf=3, random_state=0)
+    forest.fit(np.hstack([X, shadows]), y, sample_weight=weights)
+    importance = forest.feature_importances_
+    order = np.argsort(-importance[:d], kind="stable")
+    return [int(k) for k in order], set(np.flatnonzero(importance[:d] > importance[d:].max()).tolist())
+
+
+def _by_sparse_model(X: NDArray, y: NDArray, weights: NDArray) -> list[int]:
+    """Columns of the best sparse linear model, largest contribution first."""
+    n, d = X.shape
+    varied = np.flatnonzero(np.ptp(X, axis=0) > 0)
+    if len(varied) == 0 or np.ptp(y) == 0:
+        return []
+    centred = X[:, varied] - X[:, varied].mean(axis=0)
+    made = choose_terms(centred.T.copy(), y, weights / weights.mean(), MOST, 1, lambda: False)
+
+    def criterion(terms: int, loss: float) -> float:
+        return n * float(np.log(max(loss, 1e-300))) + terms * (np.log(n) + 2 * np.log(d))
+
+    alone = criterion(0, float(np.average((y - np.average(y, weights=weights)) ** 2, weights=weights)))
+    best = min(made, key=lambda c: criterion(len(c.members), c.loss), default=None)
+    if best is None or criterion(len(best.members), best.loss) >= alone:
+        return []
+    size = np.abs(best.coefficients[1:]) * centred[:, list(best.members)].std(axis=0)
+    return [int(varied[best.members[k]]) for k in np.argsort(-size, kind="stable")]
