@@ -191,6 +191,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         finally:
             # Whatever ends the search (an alarm, an error in a callback), what was found is readable.
             if hall.best:
+                hall.verify()
                 ended = reason or budget.reason or "finished"
                 self._finish(problem, hall, ledger, f"{ended}; {note}" if note else ended)
         if not hall.best:

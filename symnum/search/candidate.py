@@ -19,7 +19,9 @@ EXACT_LOSS = 1e-12
 """1 - R2 below which a formula counts as exact on noise-free data."""
 FIT_ROWS = 1_000
 """Rows that constants are fitted on; all rows judge the result."""
-_CHUNK = 200_000
+JUDGED_ROWS = 20_000
+"""Rows that judge formulas while the search runs; `HallOfFame.verify` uses all of a larger table."""
+_CHUNK = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ class HallOfFame:
         order = np.random.default_rng(len(problem.y)).permutation(len(problem.y))
         # A hopeless candidate is refused on few rows before it is computed on many.
         self._probe = np.sort(order[:256])
+        self._judged = np.sort(order[:JUDGED_ROWS]) if len(order) > JUDGED_ROWS else None
 
     def loss(self, expression: Expression, rows: NDArray | None = None) -> float:
         """Weighted mean squared error; infinite where the formula is undefined on a row that counts."""
@@ -129,16 +132,31 @@ class HallOfFame:
             and self.loss(expression, self._probe) > 2 * known.loss
         ):
             return None
-        loss = self.loss(expression)
+        loss = self.loss(expression, self._judged)
         if not np.isfinite(loss):
             return None
-        bits = self._bits(expression, loss)
-        if known is not None and bits >= known.bits:
+        candidate = self._candidate(expression, loss, stage, seconds)
+        if known is not None and candidate.bits >= known.bits:
             return None
-        r2 = 1 - loss / self.variance if self.variance > 0 else float(loss == 0)
-        candidate = Candidate(expression, expression.complexity, loss, r2, bits, stage, seconds)
         self.best[candidate.complexity] = candidate
         return candidate
+
+    def _candidate(self, e: Expression, loss: float, stage: str, seconds: float) -> Candidate:
+        bits = self._bits(e, loss)
+        r2 = 1 - loss / self.variance if self.variance > 0 else float(loss == 0)
+        return Candidate(e, e.complexity, loss, r2, bits, stage, seconds)
+
+    def verify(self) -> None:
+        """Judge the front on all rows where the search saw a sample; formulas undefined on a row go."""
+        if self._judged is None:
+            return
+        kept = {}
+        for c in self.front():
+            loss = self.loss(c.expression)
+            if np.isfinite(loss):
+                kept[c.complexity] = self._candidate(c.expression, loss, c.stage, c.seconds)
+        # Nothing is shown that was not judged on all rows, unless that would leave nothing.
+        self.best = kept or self.best
 
     def _hopeless(self, e: Expression) -> bool:
         """Whether a formula half as long is already better on a few rows: then no spelling can save it."""

@@ -94,3 +94,20 @@ def test_budget_counts_and_gives_its_reason():
     budget.stop("later reason")
     assert budget.reason == "max_evals"
     assert Budget(max_time=1e-9).start().expired()
+
+
+def test_a_large_table_is_sampled_and_the_front_verified_on_all_rows():
+    rng = np.random.default_rng(8)
+    x = rng.uniform(1, 2, (50_000, 1))
+    hall = HallOfFame(Problem(x, np.log(x[:, 0]) + 1 + 0.1 * rng.normal(size=50_000), ("a",)))
+    unseen = np.setdiff1d(np.arange(50_000), hall._judged)[0]
+    x[unseen] = -1.0  # the problem holds this very array
+    assert np.shares_memory(x, hall.problem.X)
+    for text in ("a", "1.05*a", "log(a) + 1"):
+        hall.add(Expression.parse(text, ("a",)))
+    assert [str(c.expression) for c in hall.front()] == ["a", "log(a) + 1"]
+    hall.verify()
+    assert [str(c.expression) for c in hall.front()] == ["a"]
+    for c in hall.front():
+        exact = np.mean((c.expression.evaluate(x) - hall.problem.y) ** 2)
+        assert c.loss == pytest.approx(exact, rel=1e-12)
