@@ -57,6 +57,8 @@ class EquationStream(IterableDataset):
         Numbers of variables and of rows.
     ``indices`` int64 (b,)
         Sample numbers.
+    ``hashes`` int64 (b,)
+        Equal for equal functions.
     ``X`` float32 (b, rows, max_dim), ``y`` float32 (b, rows)
         With `numbers`; y beyond float32 becomes infinite.
 
@@ -140,6 +142,7 @@ class EquationStream(IterableDataset):
             "dims": batch.dims[rows],
             "rows": batch.rows[rows],
             "indices": batch.indices[rows],
+            "hashes": batch.hashes[rows].view(np.int64),
         }
         if self.numbers:
             longest = points.shape[1]

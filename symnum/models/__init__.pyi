@@ -1,0 +1,4 @@
+# Read by type checkers and, at run time, by lazy_loader: one line per public name.
+from .snip.configuration import SNIPConfig as SNIPConfig
+from .snip.modeling import SNIPModel as SNIPModel
+from .weights import find_weights as find_weights

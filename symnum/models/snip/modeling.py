@@ -1,0 +1,179 @@
+"""SNIPModel: the pair of encoders."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import AutoConfig, AutoModel, PreTrainedModel
+from transformers.utils import ModelOutput
+
+from symnum.exceptions import InvalidInput
+from symnum.expressions.tokenizer import ExpressionTokenizer
+from symnum.models.snip.configuration import SNIPConfig
+from symnum.models.snip.inputs import Arrays, InputMaker
+from symnum.models.snip.numeric import NumericEncoder
+from symnum.models.snip.symbolic import SymbolicEncoder
+from symnum.models.weights import check_weights, find_weights
+
+MAX_SCALE = 100.0  # largest factor of similarities, as in CLIP
+
+
+@dataclass
+class SNIPOutput(ModelOutput):
+    """Embeddings of formulas and of data, (b, latent) each, and the factor of their similarities."""
+
+    symbolic: Tensor | None = None
+    numeric: Tensor | None = None
+    scale: Tensor | None = None
+
+
+class SNIPModel(PreTrainedModel):
+    """Two encoders that put a formula and its data at the same place.
+
+    Meidani et al. 2024 (arXiv:2310.02227), section 3. `SNIPConfig` names the variants; `SNIPEmbedder` is the
+    same for arrays and text.
+
+    Parameters
+    ----------
+    config : SNIPConfig
+    """
+
+    config_class = SNIPConfig
+    base_model_prefix = "snip"
+    main_input_name = "symbols"
+    _supports_sdpa = True
+
+    def __init__(self, config: SNIPConfig) -> None:
+        super().__init__(config)
+        self.inputs = InputMaker(config)
+        self.tokenizer = self.inputs.tokenizer
+        words = self.tokenizer.vocab_size
+        values = config.symbol_input == "values"
+        self.symbolic_encoder = SymbolicEncoder(config, self.inputs.alphabet.size if values else words)
+        self.numeric_encoder = NumericEncoder(config, words)
+        self.log_scale = nn.Parameter(torch.empty(()), requires_grad=config.normalize)
+        self.post_init()
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=module.in_features**-0.5)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight, std=0.5 * module.embedding_dim**-0.5)
+        elif isinstance(module, nn.LayerNorm):
+            nn.init.ones_(module.weight)
+            nn.init.zeros_(module.bias)
+        elif isinstance(module, NumericEncoder) and module.seeds is not None:
+            nn.init.normal_(module.seeds, std=1.0)
+        elif isinstance(module, SNIPModel):
+            nn.init.constant_(module.log_scale, -math.log(self.config.tau))
+
+    @property
+    def scale(self) -> Tensor:
+        """Factor of similarities, one over the temperature."""
+        return self.log_scale.float().exp().clamp(max=max(MAX_SCALE, 1 / self.config.tau))
+
+    def encode_symbols(self, symbols: Tensor, symbol_mask: Tensor, **places: Tensor) -> Tensor:
+        """Embeddings (b, latent), float32, of formulas; see `SymbolicEncoder`."""
+        return self._finish(self.symbolic_encoder(symbols, symbol_mask, **places))
+
+    def encode_points(self, points: Tensor, point_mask: Tensor, used: Tensor | None = None) -> Tensor:
+        """Embeddings (b, latent), float32, of data; see `NumericEncoder`."""
+        return self._finish(self.numeric_encoder(points, point_mask, used))
+
+    def _finish(self, vectors: Tensor) -> Tensor:
+        vectors = vectors.float()
+        return F.normalize(vectors, dim=-1) if self.config.normalize else vectors
+
+    def forward(
+        self,
+        symbols: Tensor,
+        symbol_mask: Tensor,
+        points: Tensor,
+        point_mask: Tensor,
+        used: Tensor | None = None,
+        values: Tensor | None = None,
+        parents: Tensor | None = None,
+        slots: Tensor | None = None,
+        depths: Tensor | None = None,
+    ) -> SNIPOutput:
+        """Embeddings of b formulas and of b data sets, and the factor of their similarities."""
+        places = {"values": values, "parents": parents, "slots": slots, "depths": depths}
+        return SNIPOutput(
+            symbolic=self.encode_symbols(symbols, symbol_mask, **places),
+            numeric=self.encode_points(points, point_mask, used),
+            scale=self.scale,
+        )
+
+    # ---------------------------------------------------------------- arrays
+    def embed_tokens(self, tokens: NDArray[np.integer], lengths: NDArray[np.integer]) -> NDArray[np.float32]:
+        """Embeddings (n, latent) of formulas as padded token ids (n, longest) and their numbers (n,)."""
+        return self._embed(self.encode_symbols, self.inputs.symbols(tokens, lengths))
+
+    def embed_tables(self, tables: Sequence[NDArray[np.floating]]) -> NDArray[np.float32]:
+        """Embeddings (n, latent) of tables (rows, variables + 1), the target last."""
+        dims = np.array([table.shape[1] - 1 for table in tables])
+        rows = np.array([len(table) for table in tables])
+        X = np.zeros((len(tables), int(rows.max(initial=1)), self.config.max_dim))
+        y = np.zeros(X.shape[:2])
+        for i, table in enumerate(tables):
+            X[i, : rows[i], : dims[i]], y[i, : rows[i]] = table[:, :-1], table[:, -1]
+        mask = np.arange(X.shape[1]) < rows[:, None]
+        return self._embed(self.encode_points, self.inputs.points(X, y, dims, mask))
+
+    @torch.inference_mode()
+    def _embed(self, encode: Callable[..., Tensor], arrays: Arrays) -> NDArray[np.float32]:
+        tensors = {name: torch.from_numpy(array).to(self.device) for name, array in arrays.items()}
+        return encode(**tensors).cpu().numpy()
+
+    # ---------------------------------------------------------------- files
+    def save_pretrained(self, save_directory: str | Path, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
+        """Write ``config.json``, ``model.safetensors`` and ``tokenizer.json`` into a folder."""
+        super().save_pretrained(save_directory, *args, **kwargs)
+        self.tokenizer.save(save_directory)
+
+    @classmethod
+    def from_pretrained(  # type: ignore[override]
+        cls, name: str | Path = "snip-small", *args: Any, hub: bool = False, **kwargs: Any
+    ) -> SNIPModel:
+        """Model from a folder or by name; see `symnum.models.find_weights` for the places looked at.
+
+        Weights are read from safetensors alone, never unpickled, and are float32 unless `dtype` says
+        otherwise.
+
+        Raises
+        ------
+        WeightsNotFound
+            When there are none of that name.
+        InvalidInput
+            When files are damaged, of another version, or belong to another tokenizer.
+        """
+        folder = find_weights(name, hub)
+        check_weights(
+            folder, SNIPConfig.model_type, lambda c: ExpressionTokenizer.snip(int(c.get("max_dim", 3)))
+        )
+        fixed = {"use_safetensors": True, "local_files_only": True, "output_loading_info": True}
+        settings = {"dtype": torch.float32} | kwargs | fixed
+        model, info = super().from_pretrained(str(folder), *args, **settings)
+        wrong = sorted(info["missing_keys"]) + [str(k) for k in info["mismatched_keys"]]
+        if wrong:
+            raise InvalidInput(
+                f"{folder} lacks {len(wrong)} tensors of the model its config.json describes, among them "
+                f"{wrong[0]}; use the config.json saved with these weights"
+            )
+        return model
+
+
+AutoConfig.register(SNIPConfig.model_type, SNIPConfig, exist_ok=True)
+AutoModel.register(SNIPConfig, SNIPModel, exist_ok=True)

@@ -1,0 +1,1 @@
+"""Training of the networks: objectives, collators, Trainer subclasses, evaluation, property heads."""

@@ -1,0 +1,123 @@
+"""What a training run is made of, read from YAML: model, data, held-out pairs, optimisation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from symnum.exceptions import InvalidInput
+from symnum.synthesis import EquationGenerator
+from symnum.synthesis.presets import UNIQUE, preset
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Which samples.
+
+    Parameters
+    ----------
+    preset : str
+        Law of `EquationGenerator`.
+    max_dim, n_points : int
+        Most variables; rows of every sample (their number does not vary, whatever the preset).
+    rows : tuple of (int, int), optional
+        Range of the number of rows that a training batch uses; needs a law with rows in random order.
+    seed, held_out_seed, held_out : int
+        Seeds of the two streams and number of held-out pairs.
+    batch_size, pool : int
+        Of the stream.
+    """
+
+    preset: str = "improved"
+    max_dim: int = 3
+    n_points: int = 128
+    rows: tuple[int, int] | None = (48, 96)
+    seed: int = 0
+    held_out_seed: int = 1_000_003
+    held_out: int = 10_000
+    batch_size: int = 512
+    pool: int = 8
+
+    def generator(self, held_out: bool = False) -> EquationGenerator:
+        """Generator of the samples to train on, or of the held-out ones."""
+        law = preset(self.preset, self.max_dim, self.n_points)
+        if self.rows is not None and not law.points.shuffle:
+            raise InvalidInput(
+                f"rows needs samples in random order, those of preset {self.preset!r} stand in clusters; "
+                "leave rows out or take preset 'improved'"
+            )
+        law = replace(law, points=replace(law.points, rows_per_dim=0))
+        seed = self.held_out_seed if held_out else self.seed
+        return EquationGenerator(law, seed=seed, unique=held_out or self.preset in UNIQUE)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One run.
+
+    Parameters
+    ----------
+    name : str
+        Of the weights.
+    model : mapping
+        Arguments of `SNIPConfig`; ``compat: true`` starts from the form of the reference code.
+    data : DataSettings
+    training : mapping
+        Arguments of `transformers.TrainingArguments`.
+    """
+
+    name: str
+    model: Mapping[str, Any] = field(default_factory=dict)
+    data: DataSettings = field(default_factory=DataSettings)
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: str | Path, changes: Mapping[str, Any] | None = None) -> Settings:
+        """Settings of a YAML file, some of them changed: ``{"training.max_steps": 100}``.
+
+        Raises
+        ------
+        InvalidInput
+            When the file cannot be read or a setting is unknown.
+        """
+        import yaml
+
+        try:
+            content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as error:
+            raise InvalidInput(f"cannot read the settings {str(path)!r}: {error}") from None
+        if not isinstance(content, dict):
+            raise InvalidInput(f"{path} holds no settings; see pretrain/configs for examples")
+        for key, value in (changes or {}).items():
+            section, _, name = key.rpartition(".")
+            target = content.setdefault(section, {}) if section else content
+            target[name] = value
+        return cls.from_dict(content)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Settings:
+        """Settings of plain types."""
+        _known(content, cls, "settings")
+        data = dict(content.get("data") or {})
+        _known(data, DataSettings, "data")
+        if data.get("rows") is not None:
+            data["rows"] = tuple(data["rows"])
+        return cls(
+            name=str(content.get("name", "snip")),
+            model=dict(content.get("model") or {}),
+            data=DataSettings(**data),
+            training=dict(content.get("training") or {}),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain types; `from_dict` reads them back."""
+        return asdict(self)
+
+
+def _known(content: Mapping[str, Any], cls: type, where: str) -> None:
+    known = [f.name for f in fields(cls)]
+    unknown = sorted(set(content) - set(known))
+    if unknown:
+        raise InvalidInput(f"unknown {where}: {', '.join(unknown)}; there are {', '.join(known)}")
