@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import csv
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ DEFAULTS: dict[str, Any] = {
 FIXED: dict[str, Any] = {
     "remove_unused_columns": False,
     "ignore_data_skip": True,  # the stream itself goes on where it was
-    "disable_tqdm": None,
+    "disable_tqdm": not sys.stderr.isatty(),  # a bar in a terminal, lines in a log
 }
 
 

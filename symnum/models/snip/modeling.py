@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import AutoConfig, AutoModel, PreTrainedModel
-from transformers.utils import ModelOutput
+from transformers.utils import ModelOutput, logging
 
 from symnum.exceptions import InvalidInput
 from symnum.expressions.tokenizer import ExpressionTokenizer
@@ -140,7 +141,8 @@ class SNIPModel(PreTrainedModel):
     # ---------------------------------------------------------------- files
     def save_pretrained(self, save_directory: str | Path, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
         """Write ``config.json``, ``model.safetensors`` and ``tokenizer.json`` into a folder."""
-        super().save_pretrained(save_directory, *args, **kwargs)
+        with _without_bars():
+            super().save_pretrained(save_directory, *args, **kwargs)
         self.tokenizer.save(save_directory)
 
     @classmethod
@@ -165,7 +167,8 @@ class SNIPModel(PreTrainedModel):
         )
         fixed = {"use_safetensors": True, "local_files_only": True, "output_loading_info": True}
         settings = {"dtype": torch.float32} | kwargs | fixed
-        model, info = super().from_pretrained(str(folder), *args, **settings)
+        with _without_bars():
+            model, info = super().from_pretrained(str(folder), *args, **settings)
         wrong = sorted(info["missing_keys"]) + [str(k) for k in info["mismatched_keys"]]
         if wrong:
             raise InvalidInput(
@@ -173,6 +176,18 @@ class SNIPModel(PreTrainedModel):
                 f"{wrong[0]}; use the config.json saved with these weights"
             )
         return model
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Silence the progress bars of transformers: a file of a few megabytes needs none."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 AutoConfig.register(SNIPConfig.model_type, SNIPConfig, exist_ok=True)
