@@ -16,16 +16,28 @@ FORMAT, VERSION = "symnum-model", 1
 
 def write(model: Any, path: Path) -> None:
     """Write a fitted model; parameters that JSON cannot hold (callbacks, search objects) are left out."""
-    params = {k: v for k, v in model.get_params(deep=False).items() if _plain(v)}
-    data = {
-        "format": FORMAT, "version": VERSION, "params": params,
-        "expressions": [e.to_dict() for e in model.expressions_],
-        "equations": model.equations_.to_dict(orient="list"), "ledger": model.ledger_.to_dict(orient="list"),
-        "best_index": int(model.best_index_), "stop_reason": model.stop_reason_, "units": model.units_,
-        "n_rows": model.n_rows_, "n_features_in": int(model.n_features_in_),
-        "feature_names_in": list(getattr(model, "feature_names_in_", [])) or None,
-    }  # fmt: skip
+    data = {"format": FORMAT, "version": VERSION, **_data(model)}
     path.write_text(json.dumps(data, indent=1, default=_to_plain), encoding="utf-8")
+
+
+def _data(model: Any) -> dict[str, Any]:
+    data = {
+        "params": {k: _spelled(v) for k, v in model.get_params(deep=False).items() if _plain(_spelled(v))},
+        "n_features_in": int(model.n_features_in_),
+        "feature_names_in": list(getattr(model, "feature_names_in_", [])) or None,
+    }
+    if hasattr(model, "outputs_"):
+        return {**data, "outputs": [_data(part) for part in model.outputs_]}
+    return {
+        **data,
+        "expressions": [e.to_dict() for e in model.expressions_],
+        "equations": model.equations_.to_dict(orient="list"),
+        "ledger": model.ledger_.to_dict(orient="list"),
+        "best_index": int(model.best_index_),
+        "stop_reason": model.stop_reason_,
+        "units": model.units_,
+        "n_rows": model.n_rows_,
+    }
 
 
 def read(cls: type, path: Path) -> Any:
@@ -65,14 +77,19 @@ def _build(cls: type, data: dict[str, Any]) -> Any:
     import pandas as pd
 
     model = cls(**data["params"])
+    model.n_features_in_ = data["n_features_in"]
+    if data["feature_names_in"]:
+        model.feature_names_in_ = np.array(data["feature_names_in"], dtype=object)
+    if "outputs" in data:
+        model.outputs_ = [_build(cls, part) for part in data["outputs"]]
+        model._collect()
+        return model
     model.expressions_ = [Expression.from_dict(e) for e in data["expressions"]]
     model.equations_ = pd.DataFrame(data["equations"])
     model.ledger_ = pd.DataFrame(data["ledger"])
     model.best_index_, model.stop_reason_ = data["best_index"], data["stop_reason"]
     model.units_ = tuple(data["units"]) if data["units"] else None
-    model.n_rows_, model.n_features_in_ = data["n_rows"], data["n_features_in"]
-    if data["feature_names_in"]:
-        model.feature_names_in_ = np.array(data["feature_names_in"], dtype=object)
+    model.n_rows_ = data["n_rows"]
     count = len(model.expressions_)
     if not 0 <= model.best_index_ < count or len(model.equations_) != count:
         raise ValueError(f"{count} formulas, {len(model.equations_)} rows, row {model.best_index_} selected")
@@ -85,6 +102,13 @@ def _build(cls: type, data: dict[str, Any]) -> Any:
     if any(len(e.names) != model.n_features_in_ for e in model.expressions_):
         raise ValueError("formulas and columns differ")
     return model
+
+
+def _spelled(value: Any) -> Any:
+    """Parameter with expressions as text, which `guesses` reads back."""
+    if isinstance(value, Expression):
+        return str(value)
+    return [_spelled(v) for v in value] if isinstance(value, list | tuple) else value
 
 
 def _plain(value: Any) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,13 @@ from symnum import persistence
 from symnum.exceptions import BudgetExhausted, InvalidInput
 from symnum.expressions.expression import Expression, default_names
 from symnum.problem import Problem
-from symnum.search.backends import make_backend
+from symnum.search import driver, outputs
 from symnum.search.budget import Budget
 from symnum.search.candidate import Candidate, HallOfFame
 from symnum.search.dimensional import statement
-from symnum.search.features import select_columns
-from symnum.search.selection import RULES, scores, select
+from symnum.search.losses import make_loss
+from symnum.search.selection import scores, select
+from symnum.search.settings import Settings, check_parameters, generator, jobs, make_settings
 
 if TYPE_CHECKING:
     import sympy
@@ -36,6 +37,7 @@ class SearchEvent:
     elapsed: float
     evaluations: int
     stage: str
+    output: int = 0
 
 
 class SymbolicRegressor(RegressorMixin, BaseEstimator):
@@ -56,9 +58,32 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
     model_selection : {"best", "mdl", "bic", "score", "accuracy"}, default "best"
         Which formula of the front `predict` uses; "best" is the shortest description length.
     operators : sequence of str, optional
-        Operators that formulas may be enumerated from; a physicist's list when left out.
+        Operators that formulas may use, by name or symbol ("+", "sin"); a physicist's list when left out.
+        What can be written with them counts too: with "*" formulas show ``x**2``, with "+" and "*" a
+        difference. No formula of the table holds any other operator.
+    extra_operators : mapping of str to str, optional
+        Operators of your own, one or two arguments, as formulas of known ones: ``{"relu": "max(x, 0)"}``,
+        or with the order of arguments ``{"gap(a, b)": "abs(a - b)"}``. They are searched with like the others
+        and written out in the result, so that every formula can be read, printed and loaded anywhere.
+    guesses : sequence of str or Expression, optional
+        Formulas you suspect: tried first, their constants refined, their parts used by the search.
+    constraints : mapping of str to int or tuple of int, optional
+        Largest complexity of an operator's arguments: ``{"sin": 3, "pow": (-1, 1)}``, -1 for any.
+    nested_constraints : mapping of str to mapping of str to int, optional
+        ``{"sin": {"sin": 0, "cos": 1}}``: inside a sine no sine, and at most one cosine above another.
+    complexity_of_operators : mapping of str to int, optional
+        What an operator counts for, 1 when left out.
+    max_depth : int, optional
+        Longest path from the top of a formula to a variable or constant.
     max_complexity : int, default 40
         Longest formula kept, in nodes.
+    loss : str or callable, default "squared"
+        What an error costs: "squared", "absolute", "huber" (or "huber(0.5)", its width in units of y),
+        "logcosh", "quantile(0.9)", "relative", or a function ``(y, prediction) -> (n,)``. Formulas are
+        searched by least squares with row weights that follow the loss; constants, table and choice follow
+        the loss itself.
+    warm_start : bool, default False
+        Whether a further `fit` goes on from the formulas found before.
     callbacks : sequence of callable, optional
         Called with a `SearchEvent` when the front changes; a true result stops the search.
     verbose : int, default 0
@@ -67,11 +92,14 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
     Attributes
     ----------
     equations_ : DataFrame
-        The Pareto front: complexity, loss (mean squared error), score, r2, equation, selected.
+        The Pareto front: complexity, loss (mean over the rows), score, r2, equation, selected.
     expressions_ : list of Expression
         The formulas of `equations_`, same order.
     best_index_ : int
         Row that `predict`, `sympy` and `latex` use.
+    outputs_ : list of SymbolicRegressor
+        One fitted estimator for each column of a y with several; all attributes above and below are then
+        lists over them.
     ledger_ : DataFrame
         What each stage of the search cost and found.
     stop_reason_ : str
@@ -99,7 +127,15 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         n_jobs: int = 1,
         model_selection: str = "best",
         operators: Sequence[str] | None = None,
+        extra_operators: Mapping[str, str] | None = None,
+        guesses: Sequence[str | Expression] | None = None,
+        constraints: Mapping[str, Any] | None = None,
+        nested_constraints: Mapping[str, Mapping[str, int]] | None = None,
+        complexity_of_operators: Mapping[str, int] | None = None,
+        max_depth: int | None = None,
         max_complexity: int = 40,
+        loss: str | Callable = "squared",
+        warm_start: bool = False,
         callbacks: Sequence[Callable[[SearchEvent], Any]] | None = None,
         verbose: int = 0,
     ) -> None:
@@ -110,9 +146,24 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.model_selection = model_selection
         self.operators = operators
+        self.extra_operators = extra_operators
+        self.guesses = guesses
+        self.constraints = constraints
+        self.nested_constraints = nested_constraints
+        self.complexity_of_operators = complexity_of_operators
+        self.max_depth = max_depth
         self.max_complexity = max_complexity
+        self.loss = loss
+        self.warm_start = warm_start
         self.callbacks = callbacks
         self.verbose = verbose
+
+    _output = 0
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
 
     # ---------------------------------------------------------------- fitting
     def fit(
@@ -130,8 +181,8 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         ----------
         X : array_like or DataFrame (n, d)
             Finite numbers; column names of a DataFrame are kept.
-        y : array_like (n,)
-            Finite numbers.
+        y : array_like (n,) or (n, k)
+            Finite numbers; each of k columns gets a search of its own, and they share the budget.
         sample_weight : array_like (n,), optional
             Weights of the squared errors; rows of weight 0 are ignored.
         variable_names : sequence of str, optional
@@ -151,33 +202,38 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         InvalidInput
             When data or parameters cannot be used (also a ValueError).
         """
-        self._check_parameters()
-        self._jobs()
+        params = self.get_params(deep=False)
+        check_parameters(params)
+        jobs(self.n_jobs)
         names = self._column_names(X, variable_names)
-        X, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
+        X, y = validate_data(
+            self, X, y, dtype=np.float64, y_numeric=True, multi_output=True, ensure_min_samples=2
+        )
         names = names or default_names(X.shape[1])
+        y = y[:, 0] if np.ndim(y) == 2 and y.shape[1] == 1 else y
+        if np.ndim(y) == 2:
+            outputs.fit(self, X, y, sample_weight, names, X_units, y_units)
+            return self
+        vars(self).pop("outputs_", None)
         units = self._units(names, X_units, y_units)
         problem = Problem(X, y, names, units, sample_weight)
-        self._run(problem)
+        self._run(problem, make_settings(params, names))
         return self
 
-    def _run(self, problem: Problem) -> None:
-        backend = make_backend(self.search, self.operators, self._jobs())
+    def _run(self, problem: Problem, settings: Settings) -> None:
         budget = Budget(self.max_time, self.max_evals).start()
-        rng = _generator(self.random_state)
-        hall, ledger = HallOfFame(problem, self.max_complexity), []
-        # Constant columns and, of very many, those without influence are left out of the search.
-        columns = select_columns(problem)
-        inner = problem if len(columns) == problem.X.shape[1] else Problem(
-            problem.X[:, columns], problem.y, tuple(problem.names[j] for j in columns),
-            problem.units and tuple(problem.units[j] for j in (*columns, -1)), problem.weights,
-        )  # fmt: skip
+        rng = generator(self.random_state)
+        loss = make_loss(self.loss, problem.X, problem.y)
+        hall, ledger = HallOfFame(problem, self.max_complexity, settings.rules, loss), []
+        if self.warm_start:
+            for e in self._former(problem.names):
+                hall.add(e, "warm start", budget.elapsed)
         note = "" if problem.units is None else statement(problem.units, problem.names)
         if note:
             warnings.warn(note, UserWarning, stacklevel=3)
         reason = ""
         try:
-            for candidate in backend.run(inner, budget, rng, hall, ledger):
+            for candidate in driver.search(problem, settings, budget, rng, hall, ledger):
                 if self._tell(candidate, hall, budget):
                     budget.stop("stopped by callback")
                     break
@@ -199,24 +255,34 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
                 "the budget ended before any formula was judged; allow more max_time or max_evals"
             )
 
+    def _collect(self) -> None:
+        """Attributes of the outputs as lists."""
+        for name in ("equations_", "expressions_", "best_index_", "ledger_", "stop_reason_", "units_"):
+            setattr(self, name, [getattr(part, name) for part in self.outputs_])
+        self.n_rows_ = self.outputs_[0].n_rows_
+
+    def _former(self, names: tuple[str, ...]) -> list[Expression]:
+        """Formulas of the fit before, as far as they speak of these columns."""
+        former = getattr(self, "expressions_", [])
+        return [e for e in former if isinstance(e, Expression) and e.names == names]
+
     def _tell(self, candidate: Candidate, hall: HallOfFame, budget: Budget) -> bool:
         front = hall.front()
         if candidate not in front:
             return False
         if self.verbose:
             print(f"[{budget.elapsed:7.2f} s] {candidate.loss:12.5g}  {candidate.expression.text(6)}")  # noqa: T201
-        event = SearchEvent(front, budget.elapsed, budget.evaluations, candidate.stage)
+        event = SearchEvent(front, budget.elapsed, budget.evaluations, candidate.stage, self._output)
         return any([bool(callback(event)) for callback in self.callbacks or ()])
 
     def _finish(self, problem: Problem, hall: HallOfFame, ledger: list, reason: str) -> None:
         import pandas as pd
 
         front = hall.front()
-        scale = float(np.sqrt(np.mean(problem.y**2)))
         self.expressions_ = [c.expression for c in front]
         consistent = self._consistent(problem)
         allowed = [i for i, ok in enumerate(consistent) if ok] or list(range(len(front)))
-        chosen = select([front[i] for i in allowed], self.model_selection, hall.rows, scale)
+        chosen = select([front[i] for i in allowed], self.model_selection, hall)
         self.best_index_ = allowed[chosen]
         table = {
             "complexity": [c.complexity for c in front],
@@ -235,29 +301,6 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         self.n_rows_ = len(problem.y)
 
     # ---------------------------------------------------------------- checks
-    def _check_parameters(self) -> None:
-        if self.model_selection not in RULES:
-            raise InvalidInput(
-                f"model_selection={self.model_selection!r} is unknown; choose one of {', '.join(RULES)}"
-            )
-        for name in ("max_time", "max_evals"):
-            value = getattr(self, name)
-            if value is not None and (not np.isscalar(value) or not value > 0):
-                raise InvalidInput(f"{name} must be a positive number or None, got {value!r}")
-        if self.max_time is None and self.max_evals is None:
-            raise InvalidInput("set max_time or max_evals: a search without any limit would not end")
-        if not isinstance(self.max_complexity, int | np.integer) or self.max_complexity < 1:
-            raise InvalidInput(f"max_complexity must be a positive whole number, got {self.max_complexity!r}")
-
-    def _jobs(self) -> int:
-        from joblib import effective_n_jobs
-
-        if not isinstance(self.n_jobs, int | np.integer) or self.n_jobs == 0:
-            raise InvalidInput(
-                f"n_jobs must be a whole number other than 0 (-1: all cores), got {self.n_jobs!r}"
-            )
-        return int(effective_n_jobs(self.n_jobs))
-
     @staticmethod
     def _column_names(X: Any, given: Sequence[str] | None) -> tuple[str, ...]:
         columns = getattr(X, "columns", None)
@@ -294,6 +337,8 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
     # ---------------------------------------------------------------- using
     def _expression(self, index: int | None) -> Expression:
         check_is_fitted(self, "expressions_")
+        if hasattr(self, "outputs_"):
+            raise InvalidInput(f"this model has {len(self.outputs_)} outputs; take one of model.outputs_")
         index = self.best_index_ if index is None else index
         if not -len(self.expressions_) <= index < len(self.expressions_):
             raise InvalidInput(f"index {index} is outside the front of {len(self.expressions_)} formulas")
@@ -301,26 +346,37 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
 
     @property
     def expression_(self) -> Expression:
-        """The selected formula."""
+        """The selected formula; of several outputs ask ``outputs_[i].expression_``."""
         return self._expression(None)
 
-    def predict(self, X: Any, index: int | None = None) -> NDArray[np.float64]:
-        """Values of the selected formula, or of row `index` of the front, shape (n,)."""
+    def predict(self, X: Any, index: Any = None) -> NDArray[np.float64]:
+        """Values of the selected formula, or of row `index` of the front, shape (n,) or (n, k)."""
+        check_is_fitted(self, "expressions_")
+        if hasattr(self, "outputs_"):
+            X = validate_data(self, X, reset=False, dtype=np.float64)
+            chosen = [m._expression(i) for m, i in outputs.pairs(self, index)]
+            return np.column_stack([e.evaluate(X) for e in chosen])
         expression = self._expression(index)
         X = validate_data(self, X, reset=False, dtype=np.float64)
         return expression.evaluate(X)
 
-    def sympy(self, index: int | None = None) -> sympy.Expr:
-        """The selected formula as a sympy expression."""
+    def sympy(self, index: Any = None) -> sympy.Expr | list[sympy.Expr]:
+        """The selected formula as a sympy expression; a list for several outputs."""
+        if hasattr(self, "outputs_"):
+            return [m.sympy(i) for m, i in outputs.pairs(self, index)]
         return self._expression(index).sympy()
 
-    def latex(self, index: int | None = None, digits: int = 4) -> str:
-        """The selected formula in LaTeX."""
+    def latex(self, index: Any = None, digits: int = 4) -> str | list[str]:
+        """The selected formula in LaTeX; a list for several outputs."""
+        if hasattr(self, "outputs_"):
+            return [m.latex(i, digits) for m, i in outputs.pairs(self, index)]
         return self._expression(index).latex(digits)
 
     def latex_table(self, digits: int = 4) -> str:
-        """The Pareto front as a LaTeX table (booktabs)."""
+        """The Pareto front as a LaTeX table (booktabs); one table after the other for several outputs."""
         check_is_fitted(self, "expressions_")
+        if hasattr(self, "outputs_"):
+            return "\n\n".join(m.latex_table(digits) for m in self.outputs_)
         rows = [
             rf"${e.latex(digits)}$ & {row.complexity} & {row.loss:.3g} & {row.r2:.5f} \\"
             for e, row in zip(self.expressions_, self.equations_.itertuples(), strict=True)
@@ -349,17 +405,3 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             When the file is missing, no JSON, damaged, or not a model of this version.
         """
         return persistence.read(cls, Path(path))
-
-
-def _generator(random_state: Any) -> np.random.Generator:
-    """Generator from an int, a Generator, a RandomState (drawn from once) or None."""
-    if isinstance(random_state, np.random.Generator):
-        return random_state
-    if isinstance(random_state, np.random.RandomState):
-        return np.random.default_rng(random_state.randint(2**31))
-    try:
-        return np.random.default_rng(random_state)
-    except (TypeError, ValueError) as error:
-        raise InvalidInput(
-            f"random_state must be an int, a Generator or None, got {random_state!r}"
-        ) from error

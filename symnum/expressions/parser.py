@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from symnum.exceptions import ParseError
+from symnum.exceptions import InvalidInput, ParseError
 from symnum.expressions.expression import MAX_NODES, Expression, infer_names
 from symnum.expressions.operators import (
     ALIASES,
@@ -44,8 +44,20 @@ _CODES = {"+": "add", "-": "sub", "*": "mul", "/": "div", "**": "pow"}
 _DERIVED = {"cot": ("cos", "sin"), "sec": (None, "cos"), "csc": (None, "sin")}
 
 
-def parse(text: str, names: Sequence[str] | None = None) -> Expression:
-    """Read a formula; see `Expression.parse`."""
+Functions = Mapping[str, Callable[[Sequence[Expression]], Expression]]
+"""Functions beyond the table: arguments to the expression that the call stands for, over the same names."""
+
+
+def parse(text: str, names: Sequence[str] | None = None, functions: Functions | None = None) -> Expression:
+    """Read a formula; see `Expression.parse`.
+
+    Parameters
+    ----------
+    text : str
+    names : sequence of str, optional
+    functions : mapping of str to callable, optional
+        Further functions; a call is replaced by what the callable makes of the arguments.
+    """
     if not isinstance(text, str):
         raise ParseError(f"a formula is text, got {type(text).__name__}")
     if not text.strip():
@@ -68,7 +80,7 @@ def parse(text: str, names: Sequence[str] | None = None) -> Expression:
                 )
             ]
         )
-    return _Reader(text, tokens, tuple(str(n) for n in names)).read()
+    return _Reader(text, tokens, tuple(str(n) for n in names), functions or {}).read()
 
 
 def _tokenise(text: str) -> list[tuple[str, str, int]]:
@@ -100,8 +112,14 @@ def _tokenise(text: str) -> list[tuple[str, str, int]]:
 class _Reader:
     """Recursive descent by binding strength; emits postfix codes directly."""
 
-    def __init__(self, text: str, tokens: list[tuple[str, str, int]], names: tuple[str, ...]) -> None:
-        self.text, self.tokens, self.names = text, tokens, names
+    def __init__(
+        self,
+        text: str,
+        tokens: list[tuple[str, str, int]],
+        names: tuple[str, ...],
+        functions: Functions,
+    ) -> None:
+        self.text, self.tokens, self.names, self.functions = text, tokens, names, functions
         self.index = {n: i for i, n in enumerate(names)}
         self.at = 0
         self.codes: list[int] = []
@@ -184,18 +202,22 @@ class _Reader:
             raise ParseError(f"unknown variable {name!r}; the columns are: {shown}", self.text, place)
 
     def call(self, name: str, place: int, depth: int) -> None:
-        if name not in OPERATORS and name not in _DERIVED:
-            known = ", ".join([*OPERATORS.by_name, *ALIASES, *_DERIVED])
+        if name not in OPERATORS and name not in _DERIVED and name not in self.functions:
+            known = ", ".join([*self.functions, *OPERATORS.by_name, *ALIASES, *_DERIVED])
             raise ParseError(f"unknown function {name!r}; known: {known}", self.text, place)
         self.at += 1
         start = len(self.codes), len(self.values)
+        edges = [start]
         self.expression(0, depth + 1)
-        count = 1
         while self.tokens[self.at][1] == "," and self.tokens[self.at][0] == "symbol":
             self.at += 1
+            edges.append((len(self.codes), len(self.values)))
             self.expression(0, depth + 1)
-            count += 1
         self.expect(")")
+        if name in self.functions:
+            self.defined(name, edges, place)
+            return
+        count = len(edges)
         arity = 1 if name in _DERIVED else OPERATORS[name].arity
         if count != arity:
             raise ParseError(f"{name} takes {arity} argument(s), got {count}", self.text, place)
@@ -203,6 +225,23 @@ class _Reader:
             self.derived(name, *start)
         else:
             self.emit(name)
+
+    def defined(self, name: str, edges: list[tuple[int, int]], place: int) -> None:
+        """Call of a function beyond the table: its arguments give way to what it makes of them."""
+        ends = [*edges[1:], (len(self.codes), len(self.values))]
+        args = [
+            Expression(self.codes[a:c], self.values[b:d], self.names)
+            for (a, b), (c, d) in zip(edges, ends, strict=True)
+        ]
+        try:
+            made = self.functions[name](args).with_names(self.names)
+        except InvalidInput as error:
+            raise ParseError(f"{name}: {error}", self.text, place) from None
+        if edges[0][0] + len(made) > MAX_NODES:
+            raise ParseError(f"the formula has more than {MAX_NODES} nodes")
+        del self.codes[edges[0][0] :], self.values[edges[0][1] :]
+        self.codes += made.codes.tolist()
+        self.values += made.constants.tolist()
 
     def derived(self, name: str, code_start: int, value_start: int) -> None:
         """cot, sec, csc as quotients; the argument just read is written once or twice."""

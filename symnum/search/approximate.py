@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symnum.expressions.expression import Expression
-from symnum.expressions.operators import OPERATORS
 from symnum.search import forms
 from symnum.search.bank import Bank
 from symnum.search.transforms import IDENTITY, TRANSFORMS, Transform
@@ -41,10 +40,10 @@ def bank_on(bank: Bank, X: NDArray[np.float64], limit: int) -> NDArray[np.float6
                 out[a:b] = 1.0
             elif code == -1:
                 out[a:b] = X[:, left[a:b]].T
-            elif OPERATORS.by_code[code].arity == 1:
-                out[a:b] = OPERATORS.by_code[code].numpy(out[left[a:b]])
+            elif bank.operator(code).arity == 1:
+                out[a:b] = bank.operator(code).numpy(out[left[a:b]])
             else:
-                out[a:b] = OPERATORS.by_code[code].numpy(out[left[a:b]], out[right[a:b]])
+                out[a:b] = bank.operator(code).numpy(out[left[a:b]], out[right[a:b]])
     return out
 
 

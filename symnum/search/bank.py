@@ -17,16 +17,22 @@ from numba import njit
 from numpy.typing import NDArray
 
 from symnum.expressions.expression import Expression
-from symnum.expressions.operators import CONSTANT, OPERATORS
+from symnum.expressions.operators import CONSTANT, OPERATORS, Operator
+from symnum.search.macros import Macro
 
 UNARY_COST = {
     "square": 1, "sqrt": 1, "inv": 1, "exp": 2, "log": 2, "sin": 2, "cos": 2, "tan": 3, "asin": 3, "acos": 3,
     "atan": 3, "tanh": 3,
 }  # fmt: skip
 """What a unary operator adds to the cost of its argument: rarer functions enter later."""
+DEFAULT_UNARY = tuple(UNARY_COST)
+DEFAULT_BINARY = ("add", "sub", "mul", "div")
+"""What is enumerated when nobody lists operators."""
 TRANSCENDENTAL = frozenset(
     {"exp", "log", "sin", "cos", "tan", "asin", "acos", "atan", "tanh", "sinh", "cosh"}
 )
+_ONE_ORDER = ("add", "sub", "mul", "min", "max")
+"""Exchanging the operands gives the same function, up to the sign."""
 _UNDONE_BY = {"inv": ("inv",), "square": ("inv", "sqrt"), "sqrt": ("inv", "square", "sqrt")}
 _BLOCK = 40_000
 _LEAF_VARIABLE, _LEAF_ONE = -1, -2
@@ -105,8 +111,8 @@ class Bank:
     """
 
     X: NDArray[np.float64]
-    unary: Sequence[str]
-    binary: Sequence[str]
+    unary: Sequence[str | Macro]
+    binary: Sequence[str | Macro]
     values: NDArray[np.float64]
     op: NDArray[np.int16]
     left: NDArray[np.int32]
@@ -128,8 +134,8 @@ class Bank:
         cls,
         X: NDArray[np.float64],
         names: Sequence[str],
-        unary: Sequence[str],
-        binary: Sequence[str],
+        unary: Sequence[str | Macro],
+        binary: Sequence[str | Macro],
         capacity: int,
         dims: NDArray[np.int16] | None = None,
     ) -> Bank:
@@ -209,7 +215,7 @@ class Bank:
         """Blocks of new columns of one cost, cheapest operators first."""
         bounds = self.levels
         for name in self.unary:
-            below = cost - UNARY_COST.get(name, 3)
+            below = cost - UNARY_COST.get(name, 2 if isinstance(name, Macro) else 3)
             if below >= 1 and below + 1 < len(bounds):
                 for i in range(bounds[below], bounds[below + 1], _BLOCK):
                     yield _unary_job(self, name, i, min(i + _BLOCK, bounds[below + 1]))
@@ -224,8 +230,13 @@ class Bank:
                     for j in range(b[0], b[1], _BLOCK):
                         span = (i, min(i + step, a[1])), (j, min(j + _BLOCK, b[1]))
                         yield _binary_job(self, name, *span, small == large)
-                        if name == "div":
-                            yield _binary_job(self, "rdiv", *span, small == large)
+                        if name not in _ONE_ORDER:
+                            yield _binary_job(self, name, *span, small == large, reverse=True)
+
+    def operator(self, code: int) -> Operator | Macro:
+        """Operator of the table or macro with that code."""
+        macros = (m for m in (*self.unary, *self.binary) if isinstance(m, Macro))
+        return OPERATORS.by_code.get(code) or next(m for m in macros if m.code == code)
 
     def _dims_of(self, name: str, left: NDArray, right: NDArray) -> NDArray[np.int16]:
         """Dimensions of an operator's results; the operands are known to fit."""
@@ -254,7 +265,9 @@ class Bank:
         return ~np.any(dims[left], axis=1)
 
     def expression(self, index: int) -> Expression:
-        """Element as an Expression over the bank's names."""
+        """Element as an Expression over the bank's names; macros are written out."""
+        if any(isinstance(m, Macro) for m in (*self.unary, *self.binary)):
+            return self._written_out(int(index))
         codes: list[int] = []
         count = 0
         stack = [(int(index), False)]
@@ -274,6 +287,20 @@ class Bank:
                     stack.append((int(self.right[at]), False))
                 stack.append((int(self.left[at]), False))
         return Expression(codes, np.ones(count), self.names)
+
+    def _written_out(self, at: int) -> Expression:
+        op = int(self.op[at])
+        if op == _LEAF_VARIABLE:
+            return Expression.variable(int(self.left[at]), self.names)
+        if op == _LEAF_ONE:
+            return Expression.constant(1.0, self.names)
+        args = [self._written_out(int(i)) for i in (self.left[at], self.right[at]) if i >= 0]
+        found = self.operator(op)
+        return found.apply(args) if isinstance(found, Macro) else Expression.apply(found, *args)
+
+
+def _operator(name: str | Macro) -> Operator | Macro:
+    return name if isinstance(name, Macro) else OPERATORS[name]
 
 
 def quietly(job: Callable[[], Any]) -> Any:
@@ -303,7 +330,9 @@ def in_order(
             future.cancel()
 
 
-def _unary_job(bank: Bank, name: str, i0: int, i1: int) -> Callable[[], tuple]:
+def _unary_job(bank: Bank, name: str | Macro, i0: int, i1: int) -> Callable[[], tuple]:
+    op = _operator(name)
+
     def make() -> tuple:
         index = np.arange(i0, i1)
         nested = bank.nested[i0:i1]
@@ -317,25 +346,28 @@ def _unary_job(bank: Bank, name: str, i0: int, i1: int) -> Callable[[], tuple]:
             keep &= bank.fitting(name, index, index)
         index, nested = index[keep], nested[keep]
         with np.errstate(all="ignore"):
-            block = OPERATORS[name].numpy(bank.values[index])
-        return np.ascontiguousarray(block), OPERATORS[name].code, index, np.full(len(index), -1), nested
+            block = op.numpy(bank.values[index])
+        return np.ascontiguousarray(block), op.code, index, np.full(len(index), -1), nested
 
     return make
 
 
-def _binary_job(bank: Bank, name: str, a: tuple, b: tuple, same: bool) -> Callable[[], tuple]:
+def _binary_job(
+    bank: Bank, name: str | Macro, a: tuple, b: tuple, same: bool, reverse: bool = False
+) -> Callable[[], tuple]:
+    op = _operator(name)
+
     def make() -> tuple:
         left, right = np.meshgrid(np.arange(*a), np.arange(*b), indexing="ij")
         left, right = left.ravel(), right.ravel()
         keep = left < right if same else np.ones(len(left), bool)
-        if name in ("mul", "div", "rdiv"):
+        if name in ("mul", "div"):
             keep &= left != 0  # times one, divided by one: not new (inverses are a unary of their own)
             keep &= right != 0
         elif same and name == "add":
             keep |= left == right  # x + x is twice x
         left, right = left[keep], right[keep]
-        first, second = (right, left) if name == "rdiv" else (left, right)
-        op = OPERATORS["div" if name == "rdiv" else name]
+        first, second = (right, left) if reverse else (left, right)
         if bank.dims is not None:
             keep = bank.fitting(op.name, first, second)
             first, second = first[keep], second[keep]

@@ -51,6 +51,16 @@ class Budget:
                 self.reason = "max_time"
         return bool(self.reason)
 
+    def part(self, share: float) -> Budget:
+        """Budget of a share of what is left, on the same clock; `take_back` adds what it has used."""
+        time_limit = None if self.max_time is None else self.elapsed + share * self.left()
+        evals = None if self.max_evals is None else self.evaluations + int(share * self.evals_left())
+        return Budget(time_limit, evals, self.evaluations, _began=self._began)
+
+    def take_back(self, part: Budget) -> None:
+        """Count the evaluations of a part."""
+        self.evaluations = max(self.evaluations, part.evaluations)
+
     def left(self) -> float:
         """Seconds left, infinite without a time limit."""
         return float("inf") if self.max_time is None else max(0.0, self.max_time - self.elapsed)

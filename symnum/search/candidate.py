@@ -12,7 +12,9 @@ from symnum.expressions.canonical import canonical
 from symnum.expressions.expression import Expression
 from symnum.problem import Problem
 from symnum.search.dimensional import unit_bits
+from symnum.search.losses import SQUARED, Loss
 from symnum.search.mdl import description_length
+from symnum.search.rules import Rules
 from symnum.search.signs import with_signs_of
 
 EXACT_LOSS = 1e-12
@@ -33,7 +35,7 @@ class Candidate:
     expression : Expression
     complexity : int
     loss : float
-        Weighted mean squared error on all rows.
+        Weighted mean loss on all rows, the squared error unless another loss was asked for.
     r2 : float
     bits : float
         Description length, formula and residuals, longer where units contradict the formula.
@@ -64,11 +66,23 @@ class HallOfFame:
         Rows on which formulas are judged.
     max_complexity : int
         Longer formulas are refused.
+    rules : Rules, optional
+        What formulas may look like; all are allowed when left out.
+    loss : Loss, optional
+        What the error of a row counts for; squared errors when left out.
     """
 
-    def __init__(self, problem: Problem, max_complexity: int = 40) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        max_complexity: int = 40,
+        rules: Rules | None = None,
+        loss: Loss = SQUARED,
+    ) -> None:
         self.problem, self.max_complexity = problem, max_complexity
+        self.rules, self.row_loss = rules or Rules(), loss
         self.names = problem.names
+        self.seeds: tuple[Expression, ...] = ()  # formulas whose parts a search should build with
         self.best: dict[int, Candidate] = {}
         self.tried: set[Expression] = set()
         weights = problem.weights
@@ -77,14 +91,24 @@ class HallOfFame:
         # Constants are fitted on samples of this size: losses on more rows differ by luck, not by merit.
         self.rows = min(len(problem.y), FIT_ROWS)
         self.scale = float(np.sqrt(np.average(problem.y**2, weights=weights)))
-        self.variance = float(np.average((problem.y - mean) ** 2, weights=weights))
+        self.spread = float(np.average((problem.y - mean) ** 2, weights=weights))
+        self.variance = self.spread
+        if not loss.squared:
+            self.scale = loss.error(loss.mean(problem.y, np.zeros_like(problem.y), weights))
+            levels = np.quantile(problem.y, np.linspace(0, 1, 41))
+            self.variance = min(
+                loss.mean(problem.y, np.full_like(problem.y, v), weights) for v in (mean, *levels)
+            )
         order = np.random.default_rng(len(problem.y)).permutation(len(problem.y))
         # A hopeless candidate is refused on few rows before it is computed on many.
         self._probe = np.sort(order[:256])
         self._judged = np.sort(order[:JUDGED_ROWS]) if len(order) > JUDGED_ROWS else None
 
     def loss(self, expression: Expression, rows: NDArray | None = None) -> float:
-        """Weighted mean squared error; infinite where the formula is undefined on a row that counts."""
+        """Weighted mean loss; infinite where the formula is undefined on a row that counts."""
+        return self._mean(expression, self.row_loss, rows)
+
+    def _mean(self, expression: Expression, loss: Loss, rows: NDArray | None = None) -> float:
         X, y, w = self.problem.X, self.problem.y, self._weights
         if rows is not None:
             X, y = X[rows], y[rows]
@@ -93,7 +117,7 @@ class HallOfFame:
         for a in range(0, len(y), _CHUNK):
             part = slice(a, a + _CHUNK)
             with np.errstate(all="ignore"):
-                error = (expression.evaluate(X[part]) - y[part]) ** 2
+                error = loss.value(y[part], expression.evaluate(X[part]))
                 if w is not None:
                     error = np.where(w[part] > 0, error * w[part], 0.0)
             total += float(np.sum(error))
@@ -103,29 +127,31 @@ class HallOfFame:
     def bits(self, e: Expression, X: NDArray, y: NDArray, weights: NDArray | None) -> float:
         """Description length of a formula judged on other rows."""
         with np.errstate(all="ignore"):
-            loss = float(np.average((e.evaluate(X) - y) ** 2, weights=weights))
-        if not np.isfinite(loss):
-            return np.inf
-        return self._bits(canonical(e), loss)
+            loss = self.row_loss.mean(y, e.evaluate(X), weights)
+        return self._bits(canonical(e), loss) if np.isfinite(loss) else np.inf
 
     def _bits(self, e: Expression, loss: float) -> float:
-        units = self.problem.units
-        extra = 0.0 if units is None else unit_bits(e, units)
-        return description_length(e, loss, self.rows, self.scale) + extra
+        bits = description_length(e, self.row_loss.error(loss) ** 2, self.rows, self.scale)
+        if self.problem.units is not None:
+            bits += unit_bits(e, self.problem.units)
+        # Dearer operators are like more of them.
+        return bits + 4.0 * (self.rules.complexity(e) - e.complexity)
 
     def add(self, expression: Expression, stage: str = "", seconds: float = 0.0) -> Candidate | None:
         """Judge a formula; the candidate is returned when it is the best of its complexity."""
         if self._hopeless(expression):
             return None
         try:
-            expression = canonical(expression.with_names(self.names))
-            expression = with_signs_of(expression, self.problem.X[:2_000])
+            made = self._spelled(expression.with_names(self.names))
         except SymnumError:
             return None
-        if expression in self.tried or expression.complexity > self.max_complexity:
+        if made is None or made in self.tried:
+            return None
+        expression, complexity = made, self.rules.complexity(made)
+        if complexity > self.max_complexity:
             return None
         self.tried.add(expression)
-        known = self.best.get(expression.complexity)
+        known = self.best.get(complexity)
         if (
             self._probe is not None
             and known is not None
@@ -143,8 +169,9 @@ class HallOfFame:
 
     def _candidate(self, e: Expression, loss: float, stage: str, seconds: float) -> Candidate:
         bits = self._bits(e, loss)
-        r2 = 1 - loss / self.variance if self.variance > 0 else float(loss == 0)
-        return Candidate(e, e.complexity, loss, r2, bits, stage, seconds)
+        squares = loss if self.row_loss.squared else self._mean(e, SQUARED, self._judged)
+        r2 = 1 - squares / self.spread if self.spread > 0 else float(squares == 0)
+        return Candidate(e, self.rules.complexity(e), loss, r2, bits, stage, seconds)
 
     def verify(self) -> None:
         """Judge the front on all rows where the search saw a sample; formulas undefined on a row go."""
@@ -158,9 +185,15 @@ class HallOfFame:
         # Nothing is shown that was not judged on all rows, unless that would leave nothing.
         self.best = kept or self.best
 
+    def _spelled(self, e: Expression) -> Expression | None:
+        """The shortest spelling that the rules allow; None when they allow none."""
+        short = canonical(e)
+        signed = with_signs_of(short, self.problem.X[:2_000])
+        return next((form for form in (signed, short, e) if self.rules.allows(form)), None)
+
     def _hopeless(self, e: Expression) -> bool:
         """Whether a formula half as long is already better on a few rows: then no spelling can save it."""
-        shorter = [c.loss for k, c in self.best.items() if 2 * k <= e.complexity]
+        shorter = [c.loss for k, c in self.best.items() if 2 * k <= self.rules.complexity(e)]
         if not shorter:
             return False
         return self.loss(e.with_names(self.names), self._probe) > 1.5 * min(shorter)
@@ -170,7 +203,7 @@ class HallOfFame:
         found: list[Candidate] = []
         for _, candidate in sorted(self.best.items()):
             # Differences below rounding do not make a longer formula better.
-            floor = 1e-28 * (self.variance + float(np.mean(self.problem.y) ** 2))
+            floor = (1e-28 * (self.scale**2 + self.spread)) ** (self.row_loss.power / 2)
             if not found or (candidate.loss < found[-1].loss * (1 - 1e-9) and found[-1].loss > floor):
                 found.append(candidate)
         return found
@@ -178,4 +211,14 @@ class HallOfFame:
     def exact(self) -> Candidate | None:
         """Formula that is exact on all rows and the shortest description of all, if there is one."""
         best = min(self.best.values(), key=lambda c: c.bits, default=None)
-        return best if best is not None and best.loss <= EXACT_LOSS * self.variance else None
+        if best is None or best.loss <= EXACT_LOSS * self.variance:
+            return best
+        return best if not self.row_loss.squared and self._most_rows(best.expression) else None
+
+    def _most_rows(self, e: Expression) -> bool:
+        """Whether a formula is exact on more than half of some rows: then the rest are outliers."""
+        X, y = self.problem.X[self._probe], self.problem.y[self._probe]
+        with np.errstate(all="ignore"):
+            error = np.abs(e.evaluate(X) - y)
+        near = error <= np.sqrt(EXACT_LOSS * self.spread)
+        return len(y) >= 20 and len(e) < len(y) / 4 and bool(np.mean(near) > 0.55)

@@ -16,17 +16,17 @@ from symnum.expressions.simplify import simplify
 from symnum.problem import Problem
 from symnum.search import constants, dimensional
 from symnum.search.approximate import ApproximateSearch
-from symnum.search.bank import UNARY_COST, Bank, quietly
+from symnum.search.bank import DEFAULT_BINARY, DEFAULT_UNARY, Bank, quietly
 from symnum.search.budget import Budget
 from symnum.search.candidate import FIT_ROWS, Candidate, HallOfFame
 from symnum.search.exact import ExactSearch, bank_rows
+from symnum.search.guesses import seeded
+from symnum.search.macros import enumerated
 from symnum.search.reduction import propose, unpredictable
 from symnum.search.view import View, original
 
 TIERS = (20_000, 200_000, 1_000_000)
 """Bank sizes, tried in turn: a small problem never pays for a large bank."""
-DEFAULT_UNARY = tuple(UNARY_COST)
-DEFAULT_BINARY = ("add", "sub", "mul", "div")
 FINAL_ROWS = 20_000
 MAX_DEPTH = 6
 
@@ -96,11 +96,9 @@ class _Run:
     ) -> None:
         self.search, self.problem, self.budget, self.rng = search, problem, budget, rng
         self.hall, self.ledger, self.workers = hall, ledger, workers
-        chosen = search.operators
-        self.unary = [
-            n for n in DEFAULT_UNARY if chosen is None or n in chosen or (n == "inv" and "div" in chosen)
-        ]
-        self.binary = [n for n in DEFAULT_BINARY if chosen is None or n in chosen]
+        self.unary, self.binary = enumerated(
+            search.operators, hall.rules.macros, DEFAULT_UNARY, DEFAULT_BINARY
+        )
         rows = self._fit_rows(problem)
         self.weights = None if problem.weights is None else problem.weights[rows]
         self.view = original(problem.X[rows], problem.y[rows], problem.names)
@@ -134,6 +132,9 @@ class _Run:
             yield from self._tier(view, TIERS[0], "; ".join(["small bank", *view.path]))
             if self._done():
                 return
+        for view in seeded(self.view, self.hall.seeds):
+            yield from self._tier(view, TIERS[0], "parts of a guess", part=12)
+            yield from self._approximate(view, "parts of a guess, readouts", TIERS[0] // 4)
         found = sorted((yield from self._reduce()), key=lambda v: len(v.names))
         views = sorted([*self.starts, *found], key=lambda v: len(v.names))
         for view in [*self.starts, *found]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symnum.exceptions import InvalidInput
-from symnum.search.candidate import Candidate
+from symnum.search.candidate import Candidate, HallOfFame
 from symnum.search.mdl import PRECISION
 
 RULES = ("best", "mdl", "bic", "score", "accuracy")
@@ -24,7 +24,7 @@ def scores(front: Sequence[Candidate]) -> NDArray[np.float64]:
     return result
 
 
-def select(front: Sequence[Candidate], rule: str, rows: int, scale: float) -> int:
+def select(front: Sequence[Candidate], rule: str, hall: HallOfFame) -> int:
     """Index of the chosen entry.
 
     Raises
@@ -43,7 +43,9 @@ def select(front: Sequence[Candidate], rule: str, rows: int, scale: float) -> in
         good = losses <= 1.5 * losses.min()
         return int(np.argmax(np.where(good, scores(front), -np.inf)))
     if rule == "bic":
-        floor = max((PRECISION * scale) ** 2, 1e-300)
+        rows, power = hall.rows, hall.row_loss.power
+        floor = max((PRECISION * hall.scale) ** power, 1e-300)
         count = np.array([c.complexity for c in front])
-        return int(np.argmin(rows * np.log(np.maximum(losses, floor)) + np.log(max(rows, 2)) * count))
+        misfit = rows * np.log(np.maximum(losses, floor)) * (2 / power)
+        return int(np.argmin(misfit + np.log(max(rows, 2)) * count))
     return int(np.argmin([c.bits for c in front]))

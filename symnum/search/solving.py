@@ -60,6 +60,8 @@ def solve_quotient(target: NDArray, upper: Sequence[Column], lower: Sequence[Col
     if not all(np.all(np.isfinite(c[0])) for c in columns):
         return None
     scale = np.array([np.linalg.norm(c[0]) for c in columns])
+    if not np.all(scale > 0):  # a column that is zero on all rows says nothing
+        return None
     triangle = np.linalg.qr(np.stack([c[0] for c in columns], axis=1) / scale, mode="r")
     null = _sparse_null(triangle)
     if null is None:

@@ -1,0 +1,128 @@
+"""What a user asks of a search, checked against the columns before any time is spent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from symnum.exceptions import InvalidInput
+from symnum.expressions.expression import Expression
+from symnum.search.backends import make_backend
+from symnum.search.guesses import read_guesses
+from symnum.search.macros import functions, inside, listed, make_macros
+from symnum.search.rules import Rules, make_rules
+from symnum.search.selection import RULES
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Checked parameters of an estimator.
+
+    Attributes
+    ----------
+    backend : object
+        With ``run(problem, budget, rng, hall, ledger)``.
+    rules : Rules
+    operators : list of str or None
+        Those that the user lists, by name.
+    guesses : tuple of Expression
+        Over all columns.
+    n_jobs : int
+        Threads, positive.
+    """
+
+    backend: Any
+    rules: Rules
+    operators: list[str] | None
+    guesses: tuple[Expression, ...]
+    n_jobs: int
+
+
+def make_settings(params: Mapping[str, Any], names: Sequence[str]) -> Settings:
+    """Settings from the parameters of an estimator and the names of the columns.
+
+    Raises
+    ------
+    InvalidInput
+        When a parameter cannot be used.
+    """
+    macros = make_macros(params["extra_operators"])
+    operators = listed(params["operators"], macros)
+    rules = make_rules(
+        None if operators is None else operators + inside(macros),
+        params["complexity_of_operators"],
+        params["nested_constraints"],
+        params["constraints"],
+        params["max_depth"],
+        macros,
+    )
+    n_jobs = jobs(params["n_jobs"])
+    known = functions(macros)
+    return Settings(
+        make_backend(params["search"], operators, n_jobs),
+        rules,
+        operators,
+        read_guesses(params["guesses"] or (), names, known),
+        n_jobs,
+    )
+
+
+def check_parameters(params: Mapping[str, Any]) -> None:
+    """Refuse parameters that no data could make useful.
+
+    Raises
+    ------
+    InvalidInput
+        Naming the parameter.
+    """
+    if params["model_selection"] not in RULES:
+        raise InvalidInput(
+            f"model_selection={params['model_selection']!r} is unknown; choose one of {', '.join(RULES)}"
+        )
+    for name in ("max_time", "max_evals"):
+        value = params[name]
+        if value is not None and (not np.isscalar(value) or not value > 0):
+            raise InvalidInput(f"{name} must be a positive number or None, got {value!r}")
+    if params["max_time"] is None and params["max_evals"] is None:
+        raise InvalidInput("set max_time or max_evals: a search without any limit would not end")
+    most = params["max_complexity"]
+    if not isinstance(most, int | np.integer) or most < 1:
+        raise InvalidInput(f"max_complexity must be a positive whole number, got {most!r}")
+
+
+def jobs(n_jobs: Any) -> int:
+    """Number of threads.
+
+    Raises
+    ------
+    InvalidInput
+        Unless it is a whole number other than 0.
+    """
+    from joblib import effective_n_jobs
+
+    if not isinstance(n_jobs, int | np.integer) or n_jobs == 0:
+        raise InvalidInput(f"n_jobs must be a whole number other than 0 (-1: all cores), got {n_jobs!r}")
+    return int(effective_n_jobs(n_jobs))
+
+
+def generator(random_state: Any) -> np.random.Generator:
+    """Generator from an int, a Generator, a RandomState (drawn from once) or None.
+
+    Raises
+    ------
+    InvalidInput
+        For anything else.
+    """
+    if isinstance(random_state, np.random.Generator):
+        return random_state
+    if isinstance(random_state, np.random.RandomState):
+        return np.random.default_rng(random_state.randint(2**31))
+    try:
+        return np.random.default_rng(random_state)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(
+            f"random_state must be an int, a Generator or None, got {random_state!r}"
+        ) from error
