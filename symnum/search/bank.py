@@ -182,7 +182,7 @@ class Bank:
         self.op[at], self.left[at], self.right[at] = op, left[kept], right[kept]
         self.cost[at], self.nested[at] = cost, nested[kept]
         if self.dims is not None and op not in (_LEAF_ONE, _LEAF_VARIABLE):
-            self.dims[at] = self._dims_of(OPERATORS.by_code[op].name, left[kept], right[kept])
+            self.dims[at] = self._dims_of(self.operator(op).name, left[kept], right[kept])
         self.size += new
         self.generated += len(block)
 
@@ -262,7 +262,7 @@ class Bank:
             return np.all(np.abs(self._dims_of(name, left, right)) <= most, axis=1)
         if name == "sqrt":
             return np.all(dims[left] % 2 == 0, axis=1)
-        return ~np.any(dims[left], axis=1)
+        return ~np.any(dims[left], axis=1) & ~np.any(dims[right], axis=1)
 
     def expression(self, index: int) -> Expression:
         """Element as an Expression over the bank's names; macros are written out."""

@@ -177,6 +177,7 @@ class HallOfFame:
         """Judge the front on all rows where the search saw a sample; formulas undefined on a row go."""
         if self._judged is None:
             return
+        self._judged = None
         kept = {}
         for c in self.front():
             loss = self.loss(c.expression)
