@@ -282,7 +282,9 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         self.expressions_ = [c.expression for c in front]
         consistent = self._consistent(problem)
         allowed = [i for i, ok in enumerate(consistent) if ok] or list(range(len(front)))
-        chosen = select([front[i] for i in allowed], self.model_selection, hall)
+        chosen = select(
+            [front[i] for i in allowed], self.model_selection, hall.rows, hall.scale, hall.row_loss.power
+        )
         self.best_index_ = allowed[chosen]
         table = {
             "complexity": [c.complexity for c in front],

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symnum.exceptions import InvalidInput
-from symnum.search.candidate import Candidate, HallOfFame
+from symnum.search.candidate import Candidate
 from symnum.search.mdl import PRECISION
 
 RULES = ("best", "mdl", "bic", "score", "accuracy")
@@ -24,8 +24,20 @@ def scores(front: Sequence[Candidate]) -> NDArray[np.float64]:
     return result
 
 
-def select(front: Sequence[Candidate], rule: str, hall: HallOfFame) -> int:
+def select(front: Sequence[Candidate], rule: str, rows: int, scale: float, power: int = 2) -> int:
     """Index of the chosen entry.
+
+    Parameters
+    ----------
+    front : sequence of Candidate
+    rule : str
+        One of `RULES`.
+    rows : int
+        Rows that the losses speak for.
+    scale : float
+        Size of the target.
+    power : int
+        The loss grows like this power of an error.
 
     Raises
     ------
@@ -43,8 +55,7 @@ def select(front: Sequence[Candidate], rule: str, hall: HallOfFame) -> int:
         good = losses <= 1.5 * losses.min()
         return int(np.argmax(np.where(good, scores(front), -np.inf)))
     if rule == "bic":
-        rows, power = hall.rows, hall.row_loss.power
-        floor = max((PRECISION * hall.scale) ** power, 1e-300)
+        floor = max((PRECISION * scale) ** power, 1e-300)
         count = np.array([c.complexity for c in front])
         misfit = rows * np.log(np.maximum(losses, floor)) * (2 / power)
         return int(np.argmin(misfit + np.log(max(rows, 2)) * count))
