@@ -361,6 +361,8 @@ class _Run:
         """Hand formulas of a view to the hall of fame; an exact one starts the last lap."""
         source = iter(expressions)
         while (e := quietly(lambda: next(source, None))) is not None:
+            if view.scale is not None and self._beaten(view, e):
+                continue
             try:
                 full = view.restore(e).with_names(self.problem.names)
             except SymnumError:
@@ -374,6 +376,20 @@ class _Run:
                     self.lap_ends = now + min(2.0, 0.3 + 0.5 * now)
             if self._late():
                 return
+
+    def _beaten(self, view: View, e: Expression) -> bool:
+        """Whether a formula no longer than this one of a reduced view is far better: it need not be restored."""
+        if view.scale is None:
+            return False
+        rows = view.rows(256)
+        with np.errstate(all="ignore"):
+            error = (e.with_names(view.names).evaluate(view.X[rows]) - view.y[rows]) * view.scale[rows]
+        weights = None if self.weights is None else self.weights[rows]
+        if weights is not None and not weights.any():
+            return False
+        loss = float(np.average(error**2, weights=weights))
+        shorter = [c.loss for k, c in self.hall.best.items() if k <= e.complexity]
+        return not loss <= 1.5 * min(shorter, default=np.inf)
 
     def _enter(self, label: str, before: tuple[float, int, int]) -> None:
         best = min((c.loss for c in self.hall.best.values()), default=np.inf)

@@ -7,7 +7,7 @@ dynamic programming over (part, monomial).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -17,7 +17,7 @@ from symnum.search import forms
 
 Exponents = tuple[Fraction, ...]
 _POWERS = {"square": Fraction(2), "sqrt": Fraction(1, 2), "inv": Fraction(-1), "cube": Fraction(3)}
-_MOST_WAYS = 2_000
+_MOST_WAYS = 400
 """Parts times monomials looked at; beyond it monomials stay outside."""
 
 
@@ -35,11 +35,30 @@ class _Part:
     power: Fraction | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A spelling: its length, and how to build it. Only the shortest is built."""
+
+    size: int
+    build: Callable[[], Expression]
+
+
 def monomial(exponents: Exponents, names: Sequence[str]) -> Expression:
     """Product of powers of the columns."""
     bases = [Expression.variable(j, names) for j, p in enumerate(exponents) if p]
     powers = [float(p) for p in exponents if p]
     return forms.product(1.0, bases, powers) if bases else Expression.constant(1.0, names)
+
+
+def _length(exponents: Exponents) -> tuple[int, int]:
+    """Nodes above and below the fraction line of a monomial, operators between its factors included."""
+    sides = [0, 0]
+    for p in exponents:
+        if p:
+            q = abs(p)
+            own = 1 if q == 1 else 4 if q == Fraction(3, 2) else 2 if q in (2, 3, Fraction(1, 2)) else 3
+            sides[p < 0] += own + (sides[p < 0] > 0)
+    return sides[0], sides[1]
 
 
 def written(
@@ -64,21 +83,27 @@ def written(
     positive : sequence of bool
         Columns above zero: only these pass roots.
     """
-    return _Writer(groups, names, positive).write(e, outer)
+    return Writer(groups, names, positive).write(e, outer)
 
 
 def _times(a: Exponents, b: Exponents, sign: int = 1) -> Exponents:
-    return tuple(x + sign * y for x, y in zip(a, b, strict=True))
+    return tuple(x + y if sign > 0 else x - y for x, y in zip(a, b, strict=True))
 
 
-class _Writer:
-    def __init__(self, groups: Sequence[Exponents], names: Sequence[str], positive: Sequence[bool]) -> None:
+class Writer:
+    """Writes formulas of one set of groups; see `written`."""
+
+    def __init__(
+        self, groups: Sequence[Exponents], names: Sequence[str], positive: Sequence[bool]
+    ) -> None:
         self.groups, self.names, self.positive = groups, tuple(names), positive
         self.one: Exponents = (Fraction(0),) * len(self.names)
-        self.known: dict[tuple[_Part, Exponents], Expression] = {}
+        self.known: dict[tuple[_Part, Exponents], _Way] = {}
 
     def write(self, e: Expression, outer: Exponents) -> Expression:
-        return self.best(self._read(e), outer)
+        """Shortest spelling of ``outer * e(groups)``."""
+        self.known = {}
+        return self.best(self._read(e), outer).build()
 
     # ---------------------------------------------------------------- reading
     def _read(self, e: Expression) -> _Part:
@@ -116,66 +141,87 @@ class _Writer:
         return _Part(name, args, out, power=power)
 
     # ---------------------------------------------------------------- writing
-    def best(self, part: _Part, factor: Exponents) -> Expression:
+    def best(self, part: _Part, factor: Exponents) -> _Way:
         """Shortest spelling found of ``factor * part``."""
         key = (part, factor)
         if key not in self.known:
             if part.name == "variable":
-                self.known[key] = monomial(_times(factor, part.content), self.names)
+                self.known[key] = self._monomial(_times(factor, part.content))
             elif part.value is not None:
                 self.known[key] = self._number(part.value, factor)
             else:
                 # The first of the shortest: a factor rather goes inside than stays out.
-                self.known[key] = min(self._ways(part, factor), key=lambda e: e.complexity)
+                self.known[key] = min(self._ways(part, factor), key=lambda way: way.size)
         return self.known[key]
 
-    def _number(self, value: float, factor: Exponents) -> Expression:
-        bases = [Expression.variable(j, self.names) for j, p in enumerate(factor) if p]
-        if not bases or value == 0:
-            return Expression.constant(value, self.names)
-        powers = [float(p) for p in factor if p]
-        if len(powers) > 1 and all(p % 2 == 0 for p in powers):
-            halves = forms.product(1.0, bases, [p / 2 for p in powers]) ** 2
-            return halves if value == 1 else value * halves
-        return forms.product(value, bases, powers)
+    def _monomial(self, exponents: Exponents) -> _Way:
+        up, down = _length(exponents)
+        return _Way(max(up, 1) + (down + 1 if down else 0), lambda: monomial(exponents, self.names))
 
-    def _outside(self, factor: Exponents, rest: Expression) -> Expression:
+    def _number(self, value: float, factor: Exponents) -> _Way:
+        if value == 0 or not any(factor):
+            return _Way(1, lambda: Expression.constant(value, self.names))
+        if all(p % 2 == 0 for p in factor) and sum(map(bool, factor)) > 1:
+            root = self._monomial(tuple(p / 2 for p in factor))
+            if value == 1:
+                return _Way(root.size + 1, lambda: root.build() ** 2)
+            return _Way(root.size + 3, lambda: value * root.build() ** 2)
+        bases = [j for j, p in enumerate(factor) if p]
+        return _Way(
+            self._monomial(factor).size + (0 if value == 1 else 2),
+            lambda: forms.product(
+                value, [Expression.variable(j, self.names) for j in bases], [float(factor[j]) for j in bases]
+            ),
+        )
+
+    def _outside(self, factor: Exponents, rest: _Way) -> _Way:
         if not any(factor):
             return rest
-        bases = [Expression.variable(j, self.names) for j, p in enumerate(factor) if p]
-        return forms.product(1.0, [*bases, rest], [*(float(p) for p in factor if p), 1.0])
+        up, down = _length(factor)
 
-    def _ways(self, part: _Part, factor: Exponents) -> Iterator[Expression]:
+        def build() -> Expression:
+            bases = [Expression.variable(j, self.names) for j, p in enumerate(factor) if p]
+            return forms.product(
+                1.0, [*bases, rest.build()], [*(float(p) for p in factor if p), 1.0]
+            )
+
+        return _Way(rest.size + (up + 1 if up else 0) + (down + 1 if down else 0), build)
+
+    @staticmethod
+    def _applied(name: str, *ways: _Way) -> _Way:
+        return _Way(
+            1 + sum(w.size for w in ways), lambda: Expression.apply(name, *(w.build() for w in ways))
+        )
+
+    def _ways(self, part: _Part, factor: Exponents) -> Iterator[_Way]:
         name, args, one = part.name, part.args, self.one
-        if name == "neg":
-            yield -self.best(args[0], factor)
-        elif name in ("add", "sub"):
+        if name in ("neg", "add", "sub"):
+            yield self._applied(name, *(self.best(a, factor) for a in args))
             common = part.content
-            for inside, outside in ((factor, one), (_times(one, common, -1), _times(factor, common))):
-                sides = [self.best(a, inside) for a in args]
-                yield self._outside(outside, Expression.apply(name, *sides))
+            if name != "neg" and any(common):
+                inside = _times(one, common, -1)
+                sum_ = self._applied(name, *(self.best(a, inside) for a in args))
+                yield self._outside(_times(factor, common), sum_)
         elif name in ("mul", "div"):
             sign = 1 if name == "mul" else -1
             for moved in self._moves(args, factor, sign):
                 left, right = _times(factor, moved), _times(one, moved, -sign)
-                yield Expression.apply(name, self.best(args[0], left), self.best(args[1], right))
+                yield self._applied(name, self.best(args[0], left), self.best(args[1], right))
         elif part.power is not None:
             yield from self._powers(part, part.power, factor)
         if any(factor) or name not in ("neg", "add", "sub", "mul", "div"):
-            inner = Expression.apply(name, *(self.best(a, one) for a in args))
-            yield self._outside(factor, inner)
+            yield self._outside(factor, self._applied(name, *(self.best(a, one) for a in args)))
 
     def _moves(self, args: tuple[_Part, ...], factor: Exponents, sign: int) -> list[Exponents]:
         """Monomials by which the first factor is multiplied and the second one divided (or, below, also)."""
         back = _times(self.one, factor, -1)
-        first, second = args[0].content, args[1].content
         moves = [self.one, back]
         if len(self.known) < _MOST_WAYS:
-            moves.append(second if sign > 0 else _times(self.one, second, -1))
-            moves.append(_times(back, first, -1))
+            moves.append(_times(self.one, args[1].content, sign))
+            moves.append(_times(back, args[0].content, -1))
         return list(dict.fromkeys(moves))
 
-    def _powers(self, part: _Part, power: Fraction, factor: Exponents) -> Iterator[Expression]:
+    def _powers(self, part: _Part, power: Fraction, factor: Exponents) -> Iterator[_Way]:
         base = part.args[0]
         inside = tuple(p / power for p in factor)
         if any(factor) and self._passes(inside, power):
@@ -192,7 +238,8 @@ class _Writer:
             for j, p in enumerate(exponents)
         ) and all(p.denominator <= 2 for p in exponents)
 
-    def _raised(self, part: _Part, base: Expression) -> Expression:
-        if part.name == "pow" and part.power is not None:
-            return base ** float(part.power)
-        return Expression.apply(part.name, base)
+    def _raised(self, part: _Part, base: _Way) -> _Way:
+        power = part.power
+        if part.name == "pow" and power is not None:
+            return _Way(base.size + 2, lambda: base.build() ** float(power))
+        return self._applied(part.name, base)
