@@ -211,7 +211,10 @@ def groupings(dimensions: Dimensions, most: int = 3) -> list[Grouping]:
         if solve([dimensions.columns[i] for i in basis], dimensions.target) is None:
             continue
         monomial, groups = dimensions.groups(basis)
-        if monomial is not None:
+        if monomial is None:
+            continue
+        # Eleventh roots are no physics.
+        if all(homogeneous.UNIT % e.denominator == 0 for g in (monomial, *groups) for e in g):
             grouping = Grouping(monomial, tuple(groups))
             made.setdefault((monomial, frozenset(_either(g) for g in groups)), grouping)
     ranked = sorted(made.values(), key=_rank)

@@ -378,7 +378,7 @@ class _Run:
                 return
 
     def _beaten(self, view: View, e: Expression) -> bool:
-        """Whether a formula no longer than this one of a reduced view is far better: it need not be restored."""
+        """Whether a formula no longer than this one of a reduced view is far better: no need to restore."""
         if view.scale is None:
             return False
         rows = view.rows(256)
@@ -389,7 +389,7 @@ class _Run:
             return False
         loss = float(np.average(error**2, weights=weights))
         shorter = [c.loss for k, c in self.hall.best.items() if k <= e.complexity]
-        return not loss <= 1.5 * min(shorter, default=np.inf)
+        return not loss <= 2 * min(shorter, default=np.inf)
 
     def _enter(self, label: str, before: tuple[float, int, int]) -> None:
         best = min((c.loss for c in self.hall.best.values()), default=np.inf)

@@ -16,6 +16,9 @@ from symnum.expressions.operators import OPERATORS
 from symnum.search import forms
 
 Exponents = tuple[Fraction, ...]
+_Whole = tuple[int, ...]
+UNIT = 5_040
+"""Exponents are multiples of one over this number: counted in it they are whole, and add and hash fast."""
 _POWERS = {"square": Fraction(2), "sqrt": Fraction(1, 2), "inv": Fraction(-1), "cube": Fraction(3)}
 _MOST_WAYS = 400
 """Parts times monomials looked at; beyond it monomials stay outside."""
@@ -30,7 +33,7 @@ class _Part:
 
     name: str
     args: tuple[_Part, ...]
-    content: Exponents
+    content: _Whole
     value: float | None = None
     power: Fraction | None = None
 
@@ -50,13 +53,13 @@ def monomial(exponents: Exponents, names: Sequence[str]) -> Expression:
     return forms.product(1.0, bases, powers) if bases else Expression.constant(1.0, names)
 
 
-def _length(exponents: Exponents) -> tuple[int, int]:
+def _length(exponents: _Whole) -> tuple[int, int]:
     """Nodes above and below the fraction line of a monomial, operators between its factors included."""
     sides = [0, 0]
     for p in exponents:
         if p:
-            q = abs(p)
-            own = 1 if q == 1 else 4 if q == Fraction(3, 2) else 2 if q in (2, 3, Fraction(1, 2)) else 3
+            q = 2 * abs(p) / UNIT
+            own = {1: 2, 2: 1, 3: 4, 4: 2, 6: 2}.get(q, 3)
             sides[p < 0] += own + (sides[p < 0] > 0)
     return sides[0], sides[1]
 
@@ -86,24 +89,37 @@ def written(
     return Writer(groups, names, positive).write(e, outer)
 
 
-def _times(a: Exponents, b: Exponents, sign: int = 1) -> Exponents:
+def _times(a: _Whole, b: _Whole, sign: int = 1) -> _Whole:
     return tuple(x + y if sign > 0 else x - y for x, y in zip(a, b, strict=True))
+
+
+def _whole(exponents: Exponents) -> _Whole:
+    return tuple(round(e * UNIT) for e in exponents)
+
+
+def _scaled(p: int, power: Fraction) -> int | None:
+    value, rest = divmod(p * power.numerator, power.denominator)
+    return None if rest else value
+
+
+def _powered(exponents: _Whole, power: Fraction) -> _Whole | None:
+    """Exponents of a monomial's power; None where they are no multiples of the unit."""
+    made = [_scaled(p, power) for p in exponents]
+    return None if None in made else tuple(p for p in made if p is not None)
 
 
 class Writer:
     """Writes formulas of one set of groups; see `written`."""
 
-    def __init__(
-        self, groups: Sequence[Exponents], names: Sequence[str], positive: Sequence[bool]
-    ) -> None:
-        self.groups, self.names, self.positive = groups, tuple(names), positive
-        self.one: Exponents = (Fraction(0),) * len(self.names)
-        self.known: dict[tuple[_Part, Exponents], _Way] = {}
+    def __init__(self, groups: Sequence[_Whole], names: Sequence[str], positive: Sequence[bool]) -> None:
+        self.groups, self.names, self.positive = [_whole(g) for g in groups], tuple(names), positive
+        self.one: _Whole = (0,) * len(self.names)
+        self.known: dict[tuple[_Part, _Whole], _Way] = {}
 
     def write(self, e: Expression, outer: Exponents) -> Expression:
         """Shortest spelling of ``outer * e(groups)``."""
         self.known = {}
-        return self.best(self._read(e), outer).build()
+        return self.best(self._read(e), _whole(outer)).build()
 
     # ---------------------------------------------------------------- reading
     def _read(self, e: Expression) -> _Part:
@@ -135,13 +151,13 @@ class Writer:
         if power is None:
             return _Part(name, args, self.one)
         out = tuple(
-            p * power if self.positive[j] or power.denominator == 1 else Fraction(0)
+            _scaled(p, power) or 0 if self.positive[j] or power.denominator == 1 else 0
             for j, p in enumerate(first)
         )
         return _Part(name, args, out, power=power)
 
     # ---------------------------------------------------------------- writing
-    def best(self, part: _Part, factor: Exponents) -> _Way:
+    def best(self, part: _Part, factor: _Whole) -> _Way:
         """Shortest spelling found of ``factor * part``."""
         key = (part, factor)
         if key not in self.known:
@@ -154,46 +170,44 @@ class Writer:
                 self.known[key] = min(self._ways(part, factor), key=lambda way: way.size)
         return self.known[key]
 
-    def _monomial(self, exponents: Exponents) -> _Way:
+    def _monomial(self, exponents: _Whole) -> _Way:
         up, down = _length(exponents)
-        return _Way(max(up, 1) + (down + 1 if down else 0), lambda: monomial(exponents, self.names))
+        return _Way(max(up, 1) + (down + 1 if down else 0), lambda: self._product(exponents, 1.0))
 
-    def _number(self, value: float, factor: Exponents) -> _Way:
+    def _product(self, exponents: _Whole, value: float, *rest: Expression) -> Expression:
+        bases = [Expression.variable(j, self.names) for j, p in enumerate(exponents) if p]
+        powers = [p / UNIT for p in exponents if p]
+        if not bases:
+            return Expression.constant(value, self.names)
+        return forms.product(value, [*bases, *rest], [*powers, *(1.0 for _ in rest)])
+
+    def _number(self, value: float, factor: _Whole) -> _Way:
         if value == 0 or not any(factor):
             return _Way(1, lambda: Expression.constant(value, self.names))
-        if all(p % 2 == 0 for p in factor) and sum(map(bool, factor)) > 1:
-            root = self._monomial(tuple(p / 2 for p in factor))
+        if all(p % (2 * UNIT) == 0 for p in factor) and sum(map(bool, factor)) > 1:
+            root = self._monomial(tuple(p // 2 for p in factor))
             if value == 1:
                 return _Way(root.size + 1, lambda: root.build() ** 2)
             return _Way(root.size + 3, lambda: value * root.build() ** 2)
-        bases = [j for j, p in enumerate(factor) if p]
         return _Way(
-            self._monomial(factor).size + (0 if value == 1 else 2),
-            lambda: forms.product(
-                value, [Expression.variable(j, self.names) for j in bases], [float(factor[j]) for j in bases]
-            ),
+            self._monomial(factor).size + (0 if value == 1 else 2), lambda: self._product(factor, value)
         )
 
-    def _outside(self, factor: Exponents, rest: _Way) -> _Way:
+    def _outside(self, factor: _Whole, rest: _Way) -> _Way:
         if not any(factor):
             return rest
         up, down = _length(factor)
 
-        def build() -> Expression:
-            bases = [Expression.variable(j, self.names) for j, p in enumerate(factor) if p]
-            return forms.product(
-                1.0, [*bases, rest.build()], [*(float(p) for p in factor if p), 1.0]
-            )
-
-        return _Way(rest.size + (up + 1 if up else 0) + (down + 1 if down else 0), build)
+        return _Way(
+            rest.size + (up + 1 if up else 0) + (down + 1 if down else 0),
+            lambda: self._product(factor, 1.0, rest.build()),
+        )
 
     @staticmethod
     def _applied(name: str, *ways: _Way) -> _Way:
-        return _Way(
-            1 + sum(w.size for w in ways), lambda: Expression.apply(name, *(w.build() for w in ways))
-        )
+        return _Way(1 + sum(w.size for w in ways), lambda: Expression.apply(name, *(w.build() for w in ways)))
 
-    def _ways(self, part: _Part, factor: Exponents) -> Iterator[_Way]:
+    def _ways(self, part: _Part, factor: _Whole) -> Iterator[_Way]:
         name, args, one = part.name, part.args, self.one
         if name in ("neg", "add", "sub"):
             yield self._applied(name, *(self.best(a, factor) for a in args))
@@ -212,7 +226,7 @@ class Writer:
         if any(factor) or name not in ("neg", "add", "sub", "mul", "div"):
             yield self._outside(factor, self._applied(name, *(self.best(a, one) for a in args)))
 
-    def _moves(self, args: tuple[_Part, ...], factor: Exponents, sign: int) -> list[Exponents]:
+    def _moves(self, args: tuple[_Part, ...], factor: _Whole, sign: int) -> list[_Whole]:
         """Monomials by which the first factor is multiplied and the second one divided (or, below, also)."""
         back = _times(self.one, factor, -1)
         moves = [self.one, back]
@@ -221,22 +235,22 @@ class Writer:
             moves.append(_times(back, args[0].content, -1))
         return list(dict.fromkeys(moves))
 
-    def _powers(self, part: _Part, power: Fraction, factor: Exponents) -> Iterator[_Way]:
+    def _powers(self, part: _Part, power: Fraction, factor: _Whole) -> Iterator[_Way]:
         base = part.args[0]
-        inside = tuple(p / power for p in factor)
-        if any(factor) and self._passes(inside, power):
+        inside = _powered(factor, 1 / power)
+        if any(factor) and inside is not None and self._passes(inside, power):
             yield self._raised(part, self.best(base, inside))
-        content = base.content
-        if any(content) and len(self.known) < _MOST_WAYS and self._passes(content, power):
-            out = _times(factor, tuple(p * power for p in content))
+        content, passed = base.content, _powered(base.content, power)
+        if passed and any(content) and len(self.known) < _MOST_WAYS and self._passes(content, power):
+            out = _times(factor, passed)
             yield self._outside(out, self._raised(part, self.best(base, _times(self.one, content, -1))))
 
-    def _passes(self, exponents: Exponents, power: Fraction) -> bool:
+    def _passes(self, exponents: _Whole, power: Fraction) -> bool:
         """Whether ``(monomial * rest)**power`` is ``monomial**power * rest**power`` on the data."""
         return all(
-            not p or self.positive[j] or (p.denominator == 1 and power.denominator == 1)
+            not p or self.positive[j] or (p % UNIT == 0 and power.denominator == 1)
             for j, p in enumerate(exponents)
-        ) and all(p.denominator <= 2 for p in exponents)
+        ) and all(2 * p % UNIT == 0 for p in exponents)
 
     def _raised(self, part: _Part, base: _Way) -> _Way:
         power = part.power
