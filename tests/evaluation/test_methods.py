@@ -118,7 +118,7 @@ def test_operon_nodes_one_by_one():
     """A tree put together by hand, in Operon's postfix with the first argument last."""
     import pyoperon
 
-    from symnum.evaluation.methods.operon import translate
+    from symnum.search.operon_trees import from_operon
 
     X = np.random.default_rng(0).uniform(0.5, 2, (50, 3))
     data = pyoperon.Dataset(np.asfortranarray(X))
@@ -142,7 +142,7 @@ def test_operon_nodes_one_by_one():
         tree = pyoperon.Tree(nodes).UpdateNodes()
         table = pyoperon.DispatchTable()
         wanted = np.asarray(pyoperon.Evaluate(table, tree, data, pyoperon.Range(0, 50))).ravel()
-        found = translate(tree.Nodes, places, ("a", "b", "c")).evaluate(X)
+        found = from_operon(tree.Nodes, places, ("a", "b", "c")).evaluate(X)
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
 
 

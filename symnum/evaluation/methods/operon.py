@@ -8,7 +8,7 @@ import numpy as np
 
 from symnum.evaluation.methods.base import Answer, Method, Training
 from symnum.exceptions import InvalidInput
-from symnum.expressions.expression import Expression
+from symnum.search.operon_trees import from_operon
 
 SETTINGS: dict[str, Any] = {
     # The operators of SRBench's ground-truth track; length, objectives and local search as its 2022+ entry.
@@ -22,8 +22,6 @@ SETTINGS: dict[str, Any] = {
     "max_evaluations": 10**15,
     "epsilon": 0.0,
 }
-_BINARY = {"+": "add", "-": "sub", "*": "mul", "/": "div", "pow": "pow", "fmin": "min", "fmax": "max"}
-_UNARY = set("sin cos tan asin acos atan sinh cosh tanh exp log sqrt cbrt abs square".split())
 
 
 class Operon(Method):
@@ -61,12 +59,12 @@ class Operon(Method):
         front = []
         for solution in sorted(fitted.pareto_front_, key=lambda s: s["length"]):
             try:
-                front.append(translate(solution["tree"].Nodes, places, training.names))
+                front.append(from_operon(solution["tree"].Nodes, places, training.names))
             except InvalidInput:  # constants that are no numbers
                 continue
         note = ""
         try:
-            expression = translate(fitted.model_.Nodes, places, training.names)
+            expression = from_operon(fitted.model_.Nodes, places, training.names)
         except InvalidInput as error:
             expression, note = None, str(error)
         return Answer(
@@ -90,43 +88,3 @@ def _noise_level(training: Training) -> float:
     forest.fit(training.X[rows], training.y[rows])
     error = training.y[rows] - forest.predict(training.X[rows])
     return float(np.sqrt(np.mean(error**2))) or 1e-12
-
-
-def translate(nodes: Any, places: dict[int, int], names: tuple[str, ...]) -> Expression:
-    """Expression of an Operon tree.
-
-    Parameters
-    ----------
-    nodes : sequence of pyoperon.Node
-        Postfix, the first argument last; a variable carries a factor.
-    places : dict
-        Hash of a variable -> its column.
-    names : tuple of str
-
-    Raises
-    ------
-    InvalidInput
-        For a constant that is no finite number, or a node without counterpart.
-    """
-    stack: list[Expression] = []
-    for node in nodes:
-        name = str(node.Name)
-        if node.IsConstant:
-            stack.append(Expression.constant(float(node.Value), names))
-        elif node.IsVariable:
-            leaf = Expression.variable(places[node.HashValue], names)
-            stack.append(leaf if node.Value == 1.0 else Expression.constant(float(node.Value), names) * leaf)
-        else:
-            args = [stack.pop() for _ in range(node.Arity)]
-            if name in _BINARY and len(args) >= 2:
-                result = args[0]
-                for arg in args[1:]:
-                    result = Expression.apply(_BINARY[name], result, arg)
-            elif name in _UNARY and len(args) == 1:
-                result = Expression.apply(name, args[0])
-            elif name in ("-", "/") and len(args) == 1:
-                result = -args[0] if name == "-" else 1.0 / args[0]
-            else:
-                raise InvalidInput(f"Operon's {name!r} with {len(args)} arguments has no counterpart")
-            stack.append(result)
-    return stack[0]
