@@ -12,8 +12,9 @@ from symnum.expressions.operators import OPERATORS
 BACKENDS = {
     "enumerate": "symnum.search.enumerate:EnumerativeSearch",
     "auto": "symnum.search.enumerate:EnumerativeSearch",
+    "operon": "symnum.search.operon_backend:OperonSearch",
 }
-PLANNED = ("genetic", "snip", "snip-latent", "tpsr", "dysymnet", "operon", "pysr")
+PLANNED = ("genetic", "snip", "snip-latent", "tpsr", "dysymnet", "pysr")
 
 
 def make_backend(search: Any, operators: Sequence[str] | None, n_jobs: int) -> Any:

@@ -1,13 +1,13 @@
 """Translation between Operon's trees and Expressions.
 
-Operon (Burlacu, Kronberger and Kommenda 2020, doi 10.1145/3377929.3398099) stores a tree as postfix nodes with
-the first argument last. Every node has a value that its result is multiplied by: the weight of a variable, 1
+Operon (Burlacu, Kronberger and Kommenda 2020, doi 10.1145/3377929.3398099) stores a tree as postfix nodes
+with the first argument last. Every node has a value that its result is multiplied by: the weight of a variable, 1
 for operators unless somebody set it. Values are single precision.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -132,6 +132,25 @@ def _node(symbol: str) -> Any:
     import pyoperon
 
     return pyoperon.Node(_types()[symbol])
+
+
+def symbols(operators: Iterable[str]) -> int:
+    """Operon's set of node types for operators of ours, with variables and constants.
+
+    ``neg`` and ``cube`` need no node of their own there; ``inv`` is a division.
+
+    Raises
+    ------
+    InvalidInput
+        For an operator that Operon does not know, or when none is left.
+    """
+    wanted = [_SPELLED.get("div" if n == "inv" else n, n) for n in operators if n not in ("neg", "cube")]
+    unknown = [name for name in wanted if name not in _types()]
+    if unknown or not wanted:
+        known = ", ".join(sorted(_SPELLED))
+        raise InvalidInput(f"Operon cannot work with operators {list(operators)}; it knows {known}")
+    chosen = {*wanted, "constant", "variable"}
+    return sum(int(_types()[name]) for name in chosen)
 
 
 @cache
