@@ -12,9 +12,10 @@ from symnum.expressions.operators import OPERATORS
 BACKENDS = {
     "enumerate": "symnum.search.enumerate:EnumerativeSearch",
     "auto": "symnum.search.enumerate:EnumerativeSearch",
+    "genetic": "symnum.search.genetic_backend:GeneticSearch",
     "operon": "symnum.search.operon_backend:OperonSearch",
 }
-PLANNED = ("genetic", "snip", "snip-latent", "tpsr", "dysymnet", "pysr")
+PLANNED = ("snip", "snip-latent", "tpsr", "dysymnet", "pysr")
 
 
 def make_backend(search: Any, operators: Sequence[str] | None, n_jobs: int) -> Any:

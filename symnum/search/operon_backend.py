@@ -1,7 +1,7 @@
 """Search backend "operon": plain Operon (NSGA-II on R2 and length), its results as Expressions.
 
-Burlacu, Kronberger and Kommenda 2020, doi 10.1145/3377929.3398099, through pyoperon; operators and settings as
-in its SRBench entry.
+Burlacu, Kronberger and Kommenda 2020, doi 10.1145/3377929.3398099, through pyoperon; operators and settings
+as in its SRBench entry.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from symnum.expressions.expression import Expression
 from symnum.problem import Problem
 from symnum.search import constants, forms
 from symnum.search.budget import Budget
-from symnum.search.candidate import Candidate, HallOfFame
+from symnum.search.candidate import FIT_ROWS, Candidate, HallOfFame
 from symnum.search.enumerate import Stage
 from symnum.search.operon_trees import from_operon, symbols, to_operon
 
@@ -86,6 +86,8 @@ class Evolution:
         self.both = op.MultiEvaluator(problem)
         for part in (self.error, self.length):
             self.both.Add(part)
+        for part in (self.error, self.length, self.both):
+            part.Budget = 2**62  # the default ends a run after a few generations
         order = op.CrowdedComparison()
         selectors = [op.TournamentSelector(order) for _ in range(2)]
         for selector in selectors:
@@ -118,8 +120,10 @@ class Evolution:
         sorter, reinserter = op.RankSorter(), op.KeepBestReinserter(order)
         self.algorithm = op.NSGA2Algorithm(settings, problem, initial, numbers, generator, reinserter, sorter)
         # Operon keeps plain pointers: what it points to must live as long as it does.
-        self._alive = [data, problem, grammar, creator, numbers, table, order, selectors, mutation, kinds,
-                       crossover, optimizer, search, generator, initial, settings, sorter, reinserter]  # fmt: skip
+        self._alive = (
+            data, problem, grammar, creator, numbers, table, order, selectors, mutation, kinds, crossover,
+            optimizer, search, generator, initial, settings, sorter, reinserter,
+        )  # fmt: skip
         self._seeded = self._restore(seeds, hashes, population)
 
     def _restore(self, seeds: Sequence[Expression], hashes: list[int], population: int) -> bool:
@@ -179,7 +183,7 @@ class Evolution:
                 # A generation cut off has no callback; it may still hold something new.
                 found.put(self._front(seen))
                 found.put(_END)
-            except Exception as error:  # noqa: BLE001 - raised again where the results are read
+            except Exception as error:  # raised again where the results are read
                 found.put(error)
 
         runner = threading.Thread(target=work, name="operon", daemon=True)
@@ -237,6 +241,13 @@ def scaled(
     return forms.combination([slope, float(center - slope * shift)], [e, None])
 
 
+def fit_rows(problem: Problem, most: int = FIT_ROWS) -> NDArray[np.int64]:
+    """Rows that count, at most so many of them, the same ones every time."""
+    n = len(problem.y)
+    rows = np.arange(n) if problem.weights is None else np.flatnonzero(problem.weights > 0)
+    return rows if len(rows) <= most else np.sort(np.random.default_rng(n).permutation(rows)[:most])
+
+
 class OperonSearch:
     """Search backend "operon": what Operon's users get, judged and refined like any other formula here.
 
@@ -267,9 +278,7 @@ class OperonSearch:
         if np.ptp(problem.y) == 0 or not np.any(np.ptp(problem.X, axis=0) > 0):
             budget.stop("target or features are constant")
             return
-        rows = np.arange(len(problem.y)) if problem.weights is None else np.flatnonzero(problem.weights > 0)
-        if len(rows) > _ROWS:
-            rows = np.sort(rng.permutation(rows)[:_ROWS])
+        rows = fit_rows(problem, _ROWS)
         X, y = problem.X[rows], problem.y[rows]
         w = None if problem.weights is None else problem.weights[rows]
         evolution = Evolution(

@@ -1,8 +1,8 @@
 """Translation between Operon's trees and Expressions.
 
 Operon (Burlacu, Kronberger and Kommenda 2020, doi 10.1145/3377929.3398099) stores a tree as postfix nodes
-with the first argument last. Every node has a value that its result is multiplied by: the weight of a variable, 1
-for operators unless somebody set it. Values are single precision.
+with the first argument last. Every node has a value that its result is multiplied by: the weight of a
+variable, 1 for operators unless somebody set it. Values are single precision.
 """
 
 from __future__ import annotations

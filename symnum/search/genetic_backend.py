@@ -1,0 +1,71 @@
+"""Search backend "genetic": the genetic search alone, from nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from symnum.expressions.expression import Expression
+from symnum.problem import Problem
+from symnum.search.budget import Budget
+from symnum.search.candidate import Candidate, HallOfFame
+from symnum.search.enumerate import DEFAULT_BINARY, DEFAULT_UNARY, Stage
+from symnum.search.genetic import evolve
+from symnum.search.operon_backend import fit_rows
+
+
+class GeneticSearch:
+    """Search backend "genetic"; `symnum.search.genetic` says how it works.
+
+    Parameters
+    ----------
+    operators : sequence of str, optional
+        Operators of the formulas; a physicist's list when left out.
+    n_jobs : int
+        Threads; the result does not depend on it.
+    """
+
+    def __init__(self, operators: Sequence[str] | None = None, n_jobs: int = 1) -> None:
+        self.operators, self.n_jobs = operators, n_jobs
+
+    def get_params(self, deep: bool = True) -> dict:
+        """Constructor parameters, as scikit-learn wants them."""
+        return {"operators": self.operators, "n_jobs": self.n_jobs}
+
+    def run(self, problem: Problem, budget: Budget, rng: np.random.Generator, hall: HallOfFame,
+            ledger: list[Stage]) -> Iterator[Candidate]:  # fmt: skip
+        """Yield each candidate that enters the hall of fame; stops at the budget's end or on exactness."""
+        mean = float(np.average(problem.y, weights=problem.weights))
+        first = hall.add(Expression.constant(mean, problem.names), "constant", budget.elapsed)
+        if first is not None:
+            yield first
+        if np.ptp(problem.y) == 0 or not np.any(np.ptp(problem.X, axis=0) > 0):
+            budget.stop("target or features are constant")
+            return
+        rows = fit_rows(problem)
+        weights = None if problem.weights is None else problem.weights[rows]
+        unary = [n for n in DEFAULT_UNARY if self.operators is None or n in self.operators]
+        binary = [n for n in DEFAULT_BINARY if self.operators is None or n in self.operators]
+        timed = budget.max_time is not None
+        pool = ThreadPoolExecutor(self.n_jobs) if self.n_jobs > 1 else None
+        began = budget.elapsed
+        try:
+            with threadpool_limits(1):
+                made = evolve(
+                    problem.X[rows], problem.y[rows], problem.names, weights, unary, binary or ["add", "mul"],
+                    [], rng, budget.expired, lambda: timed and budget.expired(), budget.charge, pool,
+                )  # fmt: skip
+                for e in made:
+                    candidate = hall.add(e, "genetic", budget.elapsed)
+                    if candidate is not None:
+                        yield candidate
+                    if hall.exact() is not None:
+                        budget.stop("exact formula found")
+        finally:
+            if pool is not None:
+                pool.shutdown(wait=not timed, cancel_futures=True)
+            loss = min((c.loss for c in hall.best.values()), default=np.inf)
+            ledger.append(Stage("genetic", budget.elapsed - began, budget.evaluations, len(hall.best), loss))
