@@ -14,8 +14,9 @@ BACKENDS = {
     "auto": "symnum.search.enumerate:EnumerativeSearch",
     "genetic": "symnum.search.genetic_backend:GeneticSearch",
     "operon": "symnum.search.operon_backend:OperonSearch",
+    "pysr": "symnum.search.pysr_backend:PySRSearch",
 }
-PLANNED = ("snip", "snip-latent", "tpsr", "dysymnet", "pysr")
+PLANNED = ("snip", "snip-latent", "tpsr", "dysymnet")
 
 
 def make_backend(search: Any, operators: Sequence[str] | None, n_jobs: int) -> Any:
