@@ -14,6 +14,7 @@ from symnum.search.budget import Budget
 from symnum.search.candidate import Candidate, HallOfFame
 from symnum.search.enumerate import DEFAULT_BINARY, DEFAULT_UNARY, Stage
 from symnum.search.genetic import evolve
+from symnum.search.macros import enumerated
 from symnum.search.operon_backend import fit_rows
 
 
@@ -47,23 +48,31 @@ class GeneticSearch:
             return
         rows = fit_rows(problem)
         weights = None if problem.weights is None else problem.weights[rows]
-        unary = [n for n in DEFAULT_UNARY if self.operators is None or n in self.operators]
-        binary = [n for n in DEFAULT_BINARY if self.operators is None or n in self.operators]
+        unary, binary = enumerated(self.operators, (), DEFAULT_UNARY, DEFAULT_BINARY)
         timed = budget.max_time is not None
+        ends = np.inf  # a little after the first exact formula: a shorter one may follow
+
+        def stop() -> bool:
+            if budget.elapsed > ends:
+                budget.stop("exact formula found")
+            return budget.expired()
+
         pool = ThreadPoolExecutor(self.n_jobs) if self.n_jobs > 1 else None
         began = budget.elapsed
         try:
             with threadpool_limits(1):
                 made = evolve(
                     problem.X[rows], problem.y[rows], problem.names, weights, unary, binary or ["add", "mul"],
-                    [], rng, budget.expired, lambda: timed and budget.expired(), budget.charge, pool,
+                    [e.with_names(problem.names) for e in hall.seeds], rng, stop, lambda: timed and stop(),
+                    budget.charge, pool,
                 )  # fmt: skip
                 for e in made:
                     candidate = hall.add(e, "genetic", budget.elapsed)
                     if candidate is not None:
                         yield candidate
-                    if hall.exact() is not None:
-                        budget.stop("exact formula found")
+                    if hall.exact() is not None and ends == np.inf:
+                        now = budget.elapsed
+                        ends = now + min(2.0, 0.3 + 0.5 * now) if timed else -np.inf
         finally:
             if pool is not None:
                 pool.shutdown(wait=not timed, cancel_futures=True)

@@ -1,7 +1,7 @@
 """Search backend "pysr": PySR (Cranmer 2023, arXiv 2305.01582) in a process of its own.
 
-Julia shares no process with other runtimes. PySR keeps its front in a CSV file while it searches; that file is
-read again and again, so that the hall of fame is filled at every moment and the process can be ended at any.
+Julia shares no process with other runtimes. PySR keeps its front in a CSV file, which is read again and again
+while it searches: the hall of fame is filled at every moment, and the process can be ended at any.
 """
 
 from __future__ import annotations

@@ -35,7 +35,8 @@ def test_equations_as_pysr_writes_them(text, values):
 def test_a_front_with_rows_that_cannot_be_read(tmp_path):
     path = tmp_path / "hall_of_fame.csv"
     path.write_text(
-        'Complexity,Loss,Equation\n1,2.0,"x0"\n3,1.0,"greater(x0, x1)"\n4,0.5,"max(x0, x1) * 2.0"\n5,0.1,"x0 +',
+        'Complexity,Loss,Equation\n1,2.0,"x0"\n3,1.0,"greater(x0, x1)"\n'
+        '4,0.5,"max(x0, x1) * 2.0"\n5,0.1,"x0 +',
         encoding="utf-8",
     )
     assert [str(e) for e in read_front(path, NAMES)] == ["mass", "max(mass, I)*2"]
