@@ -12,6 +12,7 @@ import numpy as np
 from symnum.models.snip.modeling import SNIPModel
 from symnum.synthesis import EquationGenerator
 from symnum.training.heads import MODES, Mode, fit_property, predict_property, probe_scores, regression_scores
+from symnum.training.latent_map import plot_latent_map, project
 from symnum.training.properties import PROPERTIES, formula_properties, property_samples
 
 TEST = 1000
@@ -51,6 +52,21 @@ def study_formulas(
     vectors = np.concatenate([model.embed_tables(tables[k : k + 256]) for k in range(0, len(tables), 256)])
     for name, target in formula_properties(batch).items():
         yield {"property": name} | probe_scores(vectors, target, train)
+
+
+def draw_map(model: SNIPModel, path: Path, name: str = "upwardness", n: int = 1000) -> None:
+    """Save a picture of embeddings of formulas and of their data, coloured by a property.
+
+    Formulas of one variable, preset ``snip-1d``; the format is the path's ending.
+    """
+    generator = EquationGenerator("snip-1d", seed=2_000_003)
+    batch = generator.batch(0, n)
+    value = property_samples(generator, n, [name]).targets[name]
+    symbolic = model.embed_tokens(batch.tokens, batch.token_lengths)
+    numeric = model.embed_tables(list(np.stack([batch.X[:, 0], batch.y], -1)))
+    kinds = np.repeat([False, True], n)
+    place = project(np.concatenate([symbolic, numeric]), "tsne")
+    plot_latent_map(place, np.tile(value, 2), name, kinds).savefig(path, dpi=150)
 
 
 def write_rows(rows: Sequence[dict[str, Any]], path: Path) -> None:

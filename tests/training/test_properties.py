@@ -29,7 +29,7 @@ from symnum.training.properties import (  # noqa: E402
     formula_properties,
     property_samples,
 )
-from symnum.training.property_study import study_formulas, study_properties, write_rows  # noqa: E402
+from symnum.training.property_study import draw_map, study_formulas, study_properties, write_rows  # noqa: E402
 
 RNG = np.random.default_rng(0)
 X = np.sort(RNG.normal(size=(6, 40)), axis=1)
@@ -187,5 +187,7 @@ def test_the_study_gives_a_row_for_each_question(tmp_path):
     study = study_properties(model, ["average"], sizes=[100], modes=["frozen"])
     rows.append(next(study))
     assert rows[-1]["n"] == 100
+    draw_map(model, tmp_path / "map.png", n=60)
+    assert (tmp_path / "map.png").stat().st_size > 5000
     write_rows(rows, tmp_path / "rows.csv")
     assert len((tmp_path / "rows.csv").read_text().splitlines()) == len(rows) + 1
