@@ -134,7 +134,7 @@ def sound(truth: Expression, domain: Domain, rng: np.random.Generator, arguments
     if not np.all(np.isfinite(y)) or any(large):
         return False
     size, spread = float(np.max(np.abs(y))), float(np.std(y))
-    if not 1e-4 < size < 1e6 or spread < 0.05 * np.mean(np.abs(y)) or size > 30 * spread:
+    if not 1e-4 < size < 1e6 or spread < 0.05 * np.mean(np.abs(y)) or size > 15 * np.median(np.abs(y)):
         return False
     for j in range(X.shape[1]):
         moved = X.copy()

@@ -23,7 +23,7 @@ from symnum.exceptions import SymnumError
 from symnum.expressions.canonical import canonical
 from symnum.expressions.expression import Expression
 from symnum.expressions.unit import Unit
-from symnum.search import homogeneous
+from symnum.search import homogeneous, vocabulary
 from symnum.search.view import View
 
 Exponents = tuple[Fraction, ...]
@@ -322,11 +322,18 @@ def views(view: View, dimensions: Dimensions, most: int = 3) -> list[View]:
 
 
 def starts(view: View, dimensions: Dimensions) -> list[View]:
-    """Where a search that knows units begins: dimensionless problems, then the columns with dimensions."""
+    """Where a search that knows units begins.
+
+    Dimensionless problems, the columns with their dimensions, and these with distances, norms and differences.
+    """
     if not dimensions.reachable:
         return []
     scaled = dimensions.scaled()
-    return [*views(view, dimensions), *([] if scaled is None else [replace(view, dims=scaled)])]
+    made = views(view, dimensions)
+    if scaled is not None:
+        told = replace(view, dims=scaled)
+        made += [v for v in (told, vocabulary.enlarged(told)) if v is not None]
+    return made
 
 
 def constants_of(view: View, dimensions: Dimensions) -> list[Expression]:

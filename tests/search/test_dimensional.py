@@ -218,3 +218,19 @@ def test_units_find_what_the_search_without_them_takes_longer_for():
     assert model.equations_.loc[model.best_index_, "r2"] > 1 - 1e-12
     assert model.expression_.complexity <= truth.complexity
     assert model.equations_.loc[model.best_index_, "units_ok"]
+
+
+def test_words_of_like_columns_are_added_and_taken_back():
+    names = ("x", "u", "y", "v", "t")
+    X = np.random.default_rng(9).uniform(1, 3, (60, 5))
+    dims = Dimensions.of(units("m", "m", "m", "m", "s", "m/s"))
+    told = [v for v in dimensional.starts(original(X, X[:, 0] / X[:, 4], names), dims) if v.dims is not None]
+    assert [v.names[:5] for v in told] == [names, names]
+    large = told[1]
+    distance = np.hypot(X[:, 0] - X[:, 1], X[:, 2] - X[:, 3])
+    place = [k for k in range(large.X.shape[1]) if np.allclose(large.X[:, k], distance)]
+    assert len(place) == 1
+    e = Expression.variable(place[0], large.names) / Expression.variable(4, large.names)
+    np.testing.assert_allclose(large.restore(e).evaluate(X), distance / X[:, 4])
+    assert check_units(large.restore(e), units("m", "m", "m", "m", "s"), "m/s", "number")
+    assert len(large.dims[0]) == large.X.shape[1]
