@@ -100,8 +100,9 @@ class ApproximateSearch:
             if target is None or (self.dims is not None and self._wanted(transform) is None):
                 continue
             weight = np.sqrt(self.weights) / np.maximum(transform.slope(self.y), 1e-12)
-            proposals += self._sums(transform, target, weight)
-            proposals += self._scaled(transform, target, weight)
+            if transform.sums:
+                proposals += self._sums(transform, target, weight)
+                proposals += self._scaled(transform, target, weight)
             if transform.products and np.all(target != 0):
                 proposals += self._products(transform, target, weight)
         order = sorted(range(len(proposals)), key=lambda k: (proposals[k].cost, proposals[k].loss, k))

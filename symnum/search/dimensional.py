@@ -324,7 +324,7 @@ def views(view: View, dimensions: Dimensions, most: int = 3) -> list[View]:
 def starts(view: View, dimensions: Dimensions) -> list[View]:
     """Where a search that knows units begins.
 
-    Dimensionless problems, the columns with their dimensions, and these with distances, norms and differences.
+    Dimensionless problems, the columns with their dimensions, and the same with distances and norms.
     """
     if not dimensions.reachable:
         return []

@@ -140,11 +140,13 @@ class ExactSearch:
         yield from self.monomial()
         jobs: list[Callable[[], list[Expression]]] = []
         for transform in TRANSFORMS:
-            jobs.append(lambda t=transform: list(self.polynomials(t)))
+            if transform.sums:
+                jobs.append(lambda t=transform: list(self.polynomials(t)))
         for transform in TRANSFORMS:
             if transform.products:
                 jobs.append(lambda t=transform: list(self.products(t)))
-            jobs.append(lambda t=transform: list(self.sums_and_quotients(t)))
+            if transform.sums:
+                jobs.append(lambda t=transform: list(self.sums_and_quotients(t)))
         for made in in_order(iter(jobs), self.workers, ahead=1):
             yield from made
             if stop():

@@ -30,6 +30,8 @@ class Transform:
         ``|dT/dy|``, by which errors of y grow.
     products : bool
         Whether products of T(y) are worth a join of their own (powers of y are not: same logarithm).
+    sums : bool
+        Whether sums are (those of acos(y) are those of asin(y)).
     """
 
     name: str
@@ -38,6 +40,7 @@ class Transform:
     inverse: Callable[[Expression], Expression]
     slope: Callable[[NDArray], NDArray]
     products: bool = True
+    sums: bool = True
 
     def dims(self, target: NDArray[np.int16]) -> NDArray[np.int16] | None:
         """Scaled dimension of T(y) for a target of one; None where units forbid the transform."""
@@ -76,6 +79,14 @@ TRANSFORMS = (
     Transform("square", np.square, _at_least(0), _unary("sqrt"), lambda y: 2 * np.abs(y), products=False),
     Transform(
         "asin", np.arcsin, _within(1), _unary("sin"), lambda y: 1 / np.sqrt(np.maximum(1 - y * y, 1e-12))
+    ),
+    Transform(
+        "acos",
+        np.arccos,
+        _within(1),
+        _unary("cos"),
+        lambda y: 1 / np.sqrt(np.maximum(1 - y * y, 1e-12)),
+        sums=False,
     ),
     Transform("sin", np.sin, _within(_HALF_PI), _unary("asin"), lambda y: np.abs(np.cos(y))),
     Transform("cos", np.cos, _at_least(0, np.pi), _unary("acos"), lambda y: np.abs(np.sin(y))),

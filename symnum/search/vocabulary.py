@@ -1,4 +1,4 @@
-"""Words that units suggest: distances, norms and differences of columns of one dimension as columns of their own.
+"""Words that units suggest: distances, norms and differences of like columns as columns of their own.
 
 QDSR (Bruneton 2025) puts such combinations into its alphabet: a target gets shorter by more than the larger
 alphabet costs.
