@@ -10,23 +10,29 @@ Levenberg-Marquardt with all constants free. At the root this is orthogonal leas
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from symnum.expressions.canonical import canonical
 from symnum.expressions.compiled import evaluate_batch, fit_constants
 from symnum.expressions.expression import Expression
 from symnum.expressions.operators import CONSTANT, OPERATORS
 from symnum.search.intervals import Box, bounds, box_of
-from symnum.search.programs import Program, derivatives, pack_programs, program_of, spans
+from symnum.search.moves import deletions, exchanges, wrappings
+from symnum.search.programs import Program, derivatives, pack_programs, program_of
 
 SCORE_ROWS = 500
+TRIAL_ROWS = 250
+"""Rows of the first few steps of a fit, which decide whether it goes on."""
 MOST_CONSTANTS = 14
 _PER_SIZE, _TRIALS = 3, 40
-_WIDTH = 3
+_FIRST_STEPS, _LAST_STEPS = 6, 30
+_WIDTH = 12  # formulas of one size that are kept, to be grown in turn
+_FITTED = 4
+_TIMES = 2
+_WORTH_TELLING = 1e-3  # fall of the loss, as a share, for which a formula is yielded
 _ADD, _MUL = OPERATORS["add"].code, OPERATORS["mul"].code
 
 
@@ -66,8 +72,7 @@ class Model:
 
     program: Program
     loss: float
-    complexity: int
-    tried: bool = field(default=False)
+    tried: int = 0
 
 
 class Growth:
@@ -81,6 +86,9 @@ class Growth:
     pool : Pool
     most : int
         Nodes of the longest formula wanted.
+    unary : sequence of str
+        Functions that a part may be wrapped in.
+    rng : Generator
     n_jobs : int
     charge : callable
         Told how many formulas were fitted.
@@ -92,19 +100,24 @@ class Growth:
         names: tuple[str, ...],
         pool: Pool,
         most: int,
+        unary: Sequence[str],
+        rng: np.random.Generator,
         n_jobs: int,
         charge: Callable[[int], None],
     ) -> None:
         self.data, self.names, self.pool, self.most = data, names, pool, most
+        self.unary, self.rng = unary, rng
         self.n_jobs, self.charge = n_jobs, charge
         self.columns = np.ascontiguousarray(data.X.T)
         m = pool.values.shape[1]
         self.few = np.ascontiguousarray(data.X[:m].T)
+        self.fewer = np.ascontiguousarray(self.few[:, :TRIAL_ROWS])
         self.root_weight = np.sqrt(data.weights[:m])
         self.pool_values = pool.values.astype(np.float32)
         self.pool_squares = self.pool_values**2
         self.archive: dict[int, list[Model]] = {}
         self.seen: set[tuple] = set()
+        self.told: dict[int, float] = {}
 
     def start(self, seeds: Sequence[Expression]) -> Iterator[Expression]:
         """Enter formulas to begin with, a constant at least; yields those that are the best of their size."""
@@ -116,83 +129,89 @@ class Growth:
             model = self.next()
             if model is None:
                 return
-            model.tried = True
-            trials = [*self.insertions(model), *self.deletions(model)]
-            yield from self.enter(self.fitted(trials))
+            yield from self.enter(self.fitted(self._moves(model)))
+
+    def _moves(self, model: Model) -> list[Program]:
+        """What a formula is changed to: what derivatives promise the first time, the rest the second time."""
+        model.tried += 1
+        if model.tried == 1:
+            return [*self.insertions(model), *deletions(model.program, self.few)]
+        return [
+            *wrappings(model.program, self.unary),
+            *exchanges(model.program, len(self.names), self.rng),
+        ]
 
     # ---------------------------------------------------------------- archive
     def next(self) -> Model | None:
         """Formula to grow next: the best of each size first, short before long, then the second best."""
-        for rank in range(_WIDTH):
-            best = np.inf
-            for size in sorted(self.archive):
-                models = self.archive[size]
-                useful = bool(models) and models[0].loss < best * (1 - 1e-6)
-                best = min(best, models[0].loss)
-                if useful and size < self.most and rank < len(models) and not models[rank].tried:
-                    return models[rank]
+        for tried in range(_TIMES):
+            for rank in range(_WIDTH):
+                best = np.inf
+                for size in sorted(self.archive):
+                    models = self.archive[size]
+                    useful = models[0].loss < best * (1 - 1e-6)
+                    best = min(best, models[0].loss)
+                    if useful and rank < len(models) and models[rank].tried <= tried:
+                        return models[rank]
         return None
 
     def enter(self, models: Sequence[Model]) -> Iterator[Expression]:
-        """Keep what is among the best of its size; yields the new best."""
+        """Keep what is among the best of its size; yields what improves on all that is not longer."""
         for model in sorted(models, key=lambda m: m.loss):
-            e = Expression(*model.program, self.names)
-            if not self._promising(model.loss, len(e)):
+            # What costs time, the canonical form, is left to whoever judges the few that are yielded.
+            size = len(model.program.codes)
+            row = self.archive.get(size, [])
+            if (
+                not np.isfinite(model.loss)
+                or size > self.most
+                or len(model.program.constants) > MOST_CONSTANTS
+            ):
                 continue
-            short = canonical(e)
-            if short.complexity > self.most or len(short.constants) > MOST_CONSTANTS:
+            if len(row) == _WIDTH and model.loss >= row[-1].loss:
                 continue
-            if bounds(short, self.data.box) is None:
-                continue
-            model = Model(program_of(short), model.loss, short.complexity)
-            row = self.archive.setdefault(model.complexity, [])
             if any(abs(m.loss - model.loss) <= 1e-7 * m.loss for m in row):
+                continue  # another spelling, most likely
+            e = Expression(*model.program, self.names)
+            if bounds(e, self.data.box) is None:
                 continue
+            row = self.archive.setdefault(size, [])
             row.append(model)
             row.sort(key=lambda m: m.loss)
             del row[_WIDTH:]
-            if row[0] is model:
-                yield short
-
-    def _promising(self, loss: float, size: int) -> bool:
-        """Whether a formula can enter, even if its canonical form is shorter by some nodes."""
-        if not np.isfinite(loss):
-            return False
-        rivals = [self.archive[k][0].loss for k in self.archive if k <= size - 6 and self.archive[k]]
-        return loss < min(rivals, default=np.inf)
+            known = min((v for k, v in self.told.items() if k <= size), default=np.inf)
+            if model.loss < known * (1 - _WORTH_TELLING):
+                self.told[size] = model.loss
+                yield e
 
     def fitted(self, programs: Sequence[Program]) -> list[Model]:
         """Programs with fitted constants: all by a few steps, the best to the end."""
         fresh = []
         for p in programs:
             key = (tuple(p.codes), tuple(float(f"{c:.3g}") for c in p.constants))
-            if key not in self.seen and len(p.constants) <= MOST_CONSTANTS + 2:
+            finite = all(map(np.isfinite, p.constants))
+            if finite and key not in self.seen and len(p.constants) <= MOST_CONSTANTS + 2:
                 self.seen.add(key)
                 fresh.append(p)
         if not fresh:
             return []
         self.charge(len(fresh))
-        first = self._fit(fresh, self.few, self.data.y[: self.few.shape[1]], 6)
+        first = self._fit(fresh, self.fewer, self.data.y[: self.fewer.shape[1]], _FIRST_STEPS)
         order = sorted(range(len(first)), key=lambda k: (first[k].loss, k))
         count: dict[int, int] = {}
         kept = []
         for k in order:
             size = len(first[k].program.codes)
-            if np.isfinite(first[k].loss) and count.get(size, 0) < _WIDTH:
+            if np.isfinite(first[k].loss) and count.get(size, 0) < _FITTED:
                 count[size] = count.get(size, 0) + 1
                 kept.append(first[k].program)
-        return self._fit(kept, self.columns, self.data.y, 30) if kept else []
+        return self._fit(kept, self.columns, self.data.y, _LAST_STEPS) if kept else []
 
     def _fit(self, programs: Sequence[Program], X: NDArray, y: NDArray, steps: int) -> list[Model]:
         packed = pack_programs(programs)
         fit = fit_constants(packed, X, y, None, steps, self.data.weights[: len(y)], self.n_jobs)
         edges = packed.const_offsets
         return [
-            Model(
-                Program(p.codes, fit.constants[edges[k] : edges[k + 1]].tolist()),
-                float(fit.loss[k]),
-                len(p.codes),
-            )
+            Model(Program(p.codes, fit.constants[edges[k] : edges[k + 1]].tolist()), float(fit.loss[k]))
             for k, p in enumerate(programs)
         ]
 
@@ -249,35 +268,6 @@ class Growth:
             middle, values = [CONSTANT, *g.codes, _MUL, _ADD], [0.0, *g.constants]
         constants = [*program.constants[:before], *values, *program.constants[before:]]
         return Program([*head, *middle, *tail], constants)
-
-    def deletions(self, model: Model) -> list[Program]:
-        """Formulas with a part replaced by one of its arguments or by a number."""
-        codes, constants = model.program
-        begins, firsts = spans(codes)
-        _, _, _, node_values = derivatives(model.program, self.few)
-        made = []
-        for at, code in enumerate(codes):
-            if code == CONSTANT or (at == len(codes) - 1 and code < 0):
-                continue
-            start, c0 = begins[at], firsts[at]
-            c1 = c0 + sum(c == CONSTANT for c in codes[start : at + 1])
-            parts = [Program([CONSTANT], [float(np.median(node_values[at]))])]
-            if code > 0:
-                child = at - 1
-                for _ in range(OPERATORS.by_code[code].arity):
-                    b, f = begins[child], firsts[child]
-                    k = sum(c == CONSTANT for c in codes[b : child + 1])
-                    parts.append(Program(codes[b : child + 1], constants[f : f + k]))
-                    child = b - 1
-            for part in parts:
-                if np.all(np.isfinite(part.constants)):
-                    made.append(
-                        Program(
-                            [*codes[:start], *part.codes, *codes[at + 1 :]],
-                            [*constants[:c0], *part.constants, *constants[c1:]],
-                        )
-                    )
-        return made
 
 
 # -------------------------------------------------------------------------------------------------- parts

@@ -37,6 +37,30 @@ def pack_programs(programs: Sequence[Program]) -> Packed:
     )
 
 
+def folded(program: Program) -> Program:
+    """Program with every part that has no variable replaced by its value."""
+    stack: list[Program] = []
+    taken = 0
+    for code in program.codes:
+        if code == CONSTANT:
+            stack.append(Program([CONSTANT], [program.constants[taken]]))
+            taken += 1
+        elif code < 0:
+            stack.append(Program([code], []))
+        else:
+            op = OPERATORS.by_code[code]
+            parts = stack[-op.arity :]
+            del stack[-op.arity :]
+            if all(p.codes == [CONSTANT] for p in parts):
+                with np.errstate(all="ignore"):
+                    value = float(op.numpy(*(np.float64(p.constants[0]) for p in parts)))
+                stack.append(Program([CONSTANT], [value]))
+            else:
+                codes = [c for p in parts for c in p.codes]
+                stack.append(Program([*codes, code], [c for p in parts for c in p.constants]))
+    return stack[0]
+
+
 def spans(codes: Sequence[int]) -> tuple[list[int], list[int]]:
     """First code and first constant of the sub-program that ends at each code."""
     begins: list[int] = []

@@ -180,6 +180,7 @@ class SumSearch:
         Operators allowed; with "max" among them terms may have a bend.
     most : int
         Nodes of the longest formula.
+    rng : Generator
     n_jobs : int
     charge : callable
         Told how many formulas were fitted.
@@ -192,6 +193,7 @@ class SumSearch:
         unary: Sequence[str],
         binary: Sequence[str],
         most: int,
+        rng: np.random.Generator,
         n_jobs: int,
         charge: Callable[[int], None],
     ) -> None:
@@ -199,7 +201,7 @@ class SumSearch:
         self.data = data_of(view.X, view.y, weights)
         terms = [*columns(view.X, view.names, unary, binary), *_bank_terms(view, unary, binary)]
         self.pool = pool_of(terms, self.data)
-        self.growth = Growth(self.data, view.names, self.pool, most, n_jobs, charge)
+        self.growth = Growth(self.data, view.names, self.pool, most, unary, rng, n_jobs, charge)
         self.seeds = [Expression.constant(float(np.average(view.y, weights=weights)), view.names)]
 
     def run(self, stop: Callable[[], bool]) -> Iterator[Expression]:

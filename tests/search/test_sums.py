@@ -11,7 +11,8 @@ from sklearn.datasets import make_friedman1
 
 from symnum.expressions.expression import Expression
 from symnum.search.growth import Growth, data_of, pool_of
-from symnum.search.programs import derivatives, program_of
+from symnum.search.moves import deletions, exchanges, wrappings
+from symnum.search.programs import Program, derivatives, folded, program_of
 from symnum.search.sums import SumSearch, choose_terms, exact_sums
 from symnum.search.view import original
 
@@ -95,7 +96,7 @@ def test_first_insertion_promises_what_least_squares_gives():
     names = ("a", "b", "c")
     data = data_of(X, y, None)
     pool = pool_of([Expression.parse(t, names) for t in ("a", "b", "c", "a*b", "a*c")], data)
-    growth = Growth(data, names, pool, 20, 1, lambda n: None)
+    growth = Growth(data, names, pool, 20, UNARY, np.random.default_rng(0), 1, lambda n: None)
     list(growth.start([Expression.constant(float(y.mean()), names)]))
     steps = iter(range(1))
     made = list(growth.run(lambda: next(steps, None) is None))
@@ -109,7 +110,7 @@ def test_first_insertion_promises_what_least_squares_gives():
 def test_grown_formula_predicts_friedmans_function_on_new_rows():
     X, y = make_friedman1(400, 7, noise=0.5, random_state=0)
     X_new, y_new = make_friedman1(400, 7, noise=0.0, random_state=1)
-    made = _grown(X, y, 1_500)
+    made = _grown(X, y, 3_000)
     best = made[-1]
     assert 1 - np.mean((best.evaluate(X_new) - y_new) ** 2) / np.var(y_new) > 0.93
     assert best.complexity <= 30
@@ -124,7 +125,7 @@ def _grown(X: np.ndarray, y: np.ndarray, evaluations: int) -> list[Expression]:
         spent[0] += n
 
     view = original(X, y, tuple(f"x{i}" for i in range(X.shape[1])))
-    search = SumSearch(view, None, UNARY, BINARY, 30, 1, lambda n: None)
+    search = SumSearch(view, None, UNARY, BINARY, 30, np.random.default_rng(0), 1, lambda n: None)
     search.growth.charge = charge
     made = list(search.run(lambda: spent[0] >= evaluations))
     losses = [float(np.mean((e.evaluate(X) - y) ** 2)) for e in made]
@@ -137,7 +138,7 @@ def test_growth_goes_on_where_it_stopped_and_repeats_itself():
     view = original(X, y, names)
 
     def run(pieces: list[int]) -> list[str]:
-        search = SumSearch(view, None, UNARY, BINARY, 20, 1, lambda n: None)
+        search = SumSearch(view, None, UNARY, BINARY, 20, np.random.default_rng(0), 1, lambda n: None)
         found = []
         for count in pieces:
             left = iter(range(count + 10 * (not found)))  # the choice of terms asks as well
@@ -157,3 +158,28 @@ def test_nothing_grown_has_a_pole_or_a_wrong_domain_near_the_rows():
     for e in _grown(X, y, 400):
         wide = rng.uniform(-1.05, 1.05, (2_000, 2))
         assert np.all(np.isfinite(e.evaluate(wide)))
+
+
+def test_moves_leave_whole_programs_with_the_values_they_stand_for():
+    names = ("a", "b", "c")
+    e = Expression.parse("2.0*sin(a*b) + 3.0*c", names)
+    program = program_of(e)
+    X = np.random.default_rng(6).uniform(1, 2, (9, 3))
+    shorter = [Expression(*p, names) for p in deletions(program, X.T.copy())]
+    assert all(len(s) <= len(e) and s != e for s in shorter)
+    assert Expression.parse("2.0*(a*b) + 3.0*c", names) in shorter
+    assert Expression.parse("2.0*sin(a) + 3.0*c", names) in shorter
+    median = float(np.median(np.sin(X[:, 0] * X[:, 1])))
+    assert Expression.parse(f"{2 * median!r} + 3.0*c", names) in shorter
+    swapped = [Expression(*p, names) for p in exchanges(program, 3, np.random.default_rng(0))]
+    assert len(set(swapped)) == 3 * 2
+    assert Expression.parse("2.0*sin(c*b) + 3.0*c", names) in swapped
+    wrapped = [Expression(*p, names) for p in wrappings(program, ("exp", "sin"))]
+    assert Expression.parse("2.0*sin(exp(a)*b) + 3.0*c", names) in wrapped
+    assert Expression.parse("2.0*sin(a*b) + 3.0*sin(c)", names) in wrapped
+    assert not any("sin(sin" in str(w) for w in wrapped)
+
+
+def test_parts_without_variables_become_numbers():
+    codes = [*Expression.parse("a*b").codes.tolist()[:1], 0, 0, 1, 3]  # a * (1.5 + 2.5)
+    assert folded(Program(codes, [1.5, 2.5])) == Program([codes[0], 0, 3], [4.0])
