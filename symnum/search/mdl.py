@@ -12,6 +12,12 @@ from symnum.search.snapping import NAMED_FACTORS
 PRECISION = 3e-12
 """Relative error that double arithmetic leaves in a formula: smaller errors are no better."""
 _OPERATORS = 14  # about as many symbols as a person chooses from, beside the variables
+_DISTINCT = 0.5
+"""Share of a spelling's bits that a formula pays: far fewer functions than spellings are different.
+
+With the whole of it, formulas of 20 to 30 nodes that predict new rows well were refused on tables of less
+than 200 rows; from 0.35 to 0.7 the choice on held-out rows hardly changes.
+"""
 
 
 def constant_bits(value: float, precision: float) -> float:
@@ -77,6 +83,7 @@ def description_length(expression: Expression, loss: float, rows: int, scale: fl
     error = max(np.sqrt(loss), floor, 1e-150)
     precision = max(2.0, float(np.log2(max(scale, 1e-150) * np.sqrt(rows) / error)))
     # Between spellings of one length the flatter one with positive numbers reads better.
-    structure = len(expression) * np.log2(_OPERATORS + len(expression.variables)) + 0.25 * expression.depth
+    spelling = len(expression) * np.log2(_OPERATORS + len(expression.variables))
+    structure = _DISTINCT * spelling + 0.25 * expression.depth
     numbers = sum(constant_bits(float(c), precision) + 0.25 * (c < 0) for c in expression.constants)
     return float(structure + numbers + rows * np.log2(error))
