@@ -182,25 +182,24 @@ def main() -> None:
     parser.add_argument("--told", choices=("both", "yes", "no"), default="both")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
-    for told in (True, False) if options.told == "both" else (options.told == "yes",):
-        rows = []
-        for index in range(options.first, options.first + options.count):
+    kinds = {"both": (True, False), "yes": (True,), "no": (False,)}[options.told]
+    rows: dict[bool, list[dict]] = {told: [] for told in kinds}
+    for index in range(options.first, options.first + options.count):
+        for told in kinds:  # side by side, so that a busy machine is busy for both
             row = run(options.seed, index, options.time, options.noise, told)
-            rows.append(row)
+            rows[told].append(row)
             if options.verbose:
                 mark = "ok  " if row["recovered"] else "long" if row["same"] else "miss"
-                print(
-                    f"{index:3d} {mark} {row['seconds']:5.1f} s  {row['truth']}  ->  {row['found'].text(4)}",
-                    flush=True,
-                )
-        good = [r for r in rows if r["recovered"]]
-        took = np.median([r["seconds"] for r in good]) if good else np.nan
+                text = f"{row['truth']}  ->  {row['found'].text(4)}"
+                kind = "with" if told else "none"
+                print(f"{index:3d} {kind} {mark} {row['seconds']:5.1f} s  {text}", flush=True)
+    for told, made in rows.items():
+        good = [r["seconds"] for r in made if r["recovered"]]
         print(
-            f"units {'told' if told else 'not told'}: recovered {len(good)} of {len(rows)}"
-            f" ({sum(r['same'] for r in rows)} in a form of any length), noise {options.noise:g},"
-            f" {options.time:g} s; median fit of the recovered {took:.2f} s, of all"
-            f" {np.median([r['seconds'] for r in rows]):.2f} s",
-            flush=True,
+            f"units {'told' if told else 'not told'}: recovered {len(good)} of {len(made)}"
+            f" ({sum(r['same'] for r in made)} in a form of any length), noise {options.noise:g},"
+            f" {options.time:g} s; median fit of the recovered {np.median(good or [np.nan]):.2f} s, of all"
+            f" {np.median([r['seconds'] for r in made]):.2f} s"
         )
 
 

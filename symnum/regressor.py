@@ -286,6 +286,10 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             [front[i] for i in allowed], self.model_selection, hall.rows, hall.scale, hall.row_loss.power
         )
         self.best_index_ = allowed[chosen]
+        shortest = min(range(len(front)), key=lambda i: front[i].bits)
+        if not consistent[shortest]:
+            text = self.expressions_[shortest].text(6)
+            reason += f"; a formula with a far better fit contradicts the units, check them: {text}"
         table = {
             "complexity": [c.complexity for c in front],
             "loss": [c.loss for c in front],

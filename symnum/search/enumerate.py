@@ -379,7 +379,7 @@ class _Run:
 
     def _beaten(self, view: View, e: Expression) -> bool:
         """Whether a formula no longer than this one of a reduced view is far better: no need to restore."""
-        if view.scale is None:
+        if view.scale is None or not self.hall.row_loss.squared:
             return False
         rows = view.rows(256)
         with np.errstate(all="ignore"):

@@ -175,6 +175,15 @@ def test_units_out_of_reach_are_stated_and_the_search_goes_on():
     assert model.equations_.loc[model.best_index_, "units_ok"]
 
 
+def test_wrong_units_are_stated():
+    rng = np.random.default_rng(6)
+    X = rng.uniform(1, 3, (80, 2))
+    model = SymbolicRegressor(max_time=None, max_evals=30_000, random_state=0)
+    model.fit(X, X[:, 0] + X[:, 1], X_units=["m", "s"], y_units="m")
+    assert "contradicts the units, check them: x0 + x1" in model.stop_reason_
+    assert model.equations_.loc[model.best_index_, "units_ok"]
+
+
 def test_a_dropped_column_does_not_drop_the_units():
     rng = np.random.default_rng(7)
     X = np.column_stack([rng.uniform(1, 3, (80, 2)), np.full(80, 9.81)])
