@@ -23,7 +23,15 @@ from symnum.search.candidate import Candidate, HallOfFame
 from symnum.search.dimensional import statement
 from symnum.search.losses import make_loss
 from symnum.search.selection import scores, select
-from symnum.search.settings import Settings, check_parameters, generator, jobs, make_settings
+from symnum.search.settings import (
+    Settings,
+    check_parameters,
+    column_names,
+    generator,
+    jobs,
+    make_settings,
+    read_units,
+)
 
 if TYPE_CHECKING:
     import sympy
@@ -67,6 +75,11 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         and written out in the result, so that every formula can be read, printed and loaded anywhere.
     guesses : sequence of str or Expression, optional
         Formulas you suspect: tried first, their constants refined, their parts used by the search.
+    template : str, optional
+        The form that every formula must have: ``"sin(f(x0, x1)) + g(x2)"`` or ``"A*exp(-f(t))"``. Calls of
+        functions that do not exist are unknown functions of the arguments given, names that are no columns
+        are numbers to be fitted, numbers stay as written. Operators and constraints hold for the unknown
+        functions.
     constraints : mapping of str to int or tuple of int, optional
         Largest complexity of an operator's arguments: ``{"sin": 3, "pow": (-1, 1)}``, -1 for any.
     nested_constraints : mapping of str to mapping of str to int, optional
@@ -129,6 +142,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         operators: Sequence[str] | None = None,
         extra_operators: Mapping[str, str] | None = None,
         guesses: Sequence[str | Expression] | None = None,
+        template: str | None = None,
         constraints: Mapping[str, Any] | None = None,
         nested_constraints: Mapping[str, Mapping[str, int]] | None = None,
         complexity_of_operators: Mapping[str, int] | None = None,
@@ -148,6 +162,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         self.operators = operators
         self.extra_operators = extra_operators
         self.guesses = guesses
+        self.template = template
         self.constraints = constraints
         self.nested_constraints = nested_constraints
         self.complexity_of_operators = complexity_of_operators
@@ -205,7 +220,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         params = self.get_params(deep=False)
         check_parameters(params)
         jobs(self.n_jobs)
-        names = self._column_names(X, variable_names)
+        names = column_names(X, variable_names)
         X, y = validate_data(
             self, X, y, dtype=np.float64, y_numeric=True, multi_output=True, ensure_min_samples=2
         )
@@ -215,7 +230,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             outputs.fit(self, X, y, sample_weight, names, X_units, y_units)
             return self
         vars(self).pop("outputs_", None)
-        units = self._units(names, X_units, y_units)
+        units = read_units(names, X_units, y_units)
         problem = Problem(X, y, names, units, sample_weight)
         self._run(problem, make_settings(params, names))
         return self
@@ -224,7 +239,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         budget = Budget(self.max_time, self.max_evals).start()
         rng = generator(self.random_state)
         loss = make_loss(self.loss, problem.X, problem.y)
-        hall, ledger = HallOfFame(problem, self.max_complexity, settings.rules, loss), []
+        hall, ledger = HallOfFame(problem, self.max_complexity, settings.whole, loss), []
         if self.warm_start:
             for e in self._former(problem.names):
                 hall.add(e, "warm start", budget.elapsed)
@@ -307,32 +322,6 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         self.n_rows_ = len(problem.y)
 
     # ---------------------------------------------------------------- checks
-    @staticmethod
-    def _column_names(X: Any, given: Sequence[str] | None) -> tuple[str, ...]:
-        columns = getattr(X, "columns", None)
-        if given is not None:
-            names = tuple(str(n) for n in given)
-            width = np.shape(X)[1] if np.ndim(X) == 2 else None
-            if width is not None and len(names) != width:
-                raise InvalidInput(f"{len(names)} variable_names were given for {width} columns")
-        elif columns is not None and all(isinstance(c, str) for c in columns):
-            names = tuple(columns)
-        else:
-            return ()
-        if len(set(names)) != len(names):
-            twice = sorted({n for n in names if names.count(n) > 1})
-            raise InvalidInput(f"column names must differ, these occur twice: {twice}")
-        return names
-
-    @staticmethod
-    def _units(names: Sequence[str], X_units: Any, y_units: Any) -> tuple | None:
-        if X_units is None and y_units is None:
-            return None
-        from symnum.expressions.units import parse_units
-
-        columns = parse_units(X_units if X_units is not None else [""] * len(names), names)
-        return (*columns, *parse_units([y_units or ""], ["the target"]))
-
     def _consistent(self, problem: Problem) -> list[bool]:
         if problem.units is None:
             return [True] * len(self.expressions_)

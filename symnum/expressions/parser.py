@@ -80,7 +80,7 @@ def parse(text: str, names: Sequence[str] | None = None, functions: Functions | 
                 )
             ]
         )
-    return _Reader(text, tokens, tuple(str(n) for n in names), functions or {}).read()
+    return _Reader(text, tokens, tuple(str(n) for n in names), {} if functions is None else functions).read()
 
 
 def _tokenise(text: str) -> list[tuple[str, str, int]]:

@@ -20,6 +20,7 @@ from symnum.search.losses import left_out, refine, row_weights
 from symnum.search.macros import enumerated
 from symnum.search.plain import plain
 from symnum.search.settings import Settings
+from symnum.search.template_search import TemplateSearch
 
 _SHARES = (0.4, 0.5, 1.0)
 """Of what is left, what each round of a search with row weights may use."""
@@ -51,6 +52,15 @@ def search(
         Takes a row for each stage.
     """
     fit = _fit_rows(problem)
+    if settings.template is not None:
+        rows = replace(
+            problem, X=problem.X[fit], y=problem.y[fit], weights=_take(problem.weights, fit), truth=None
+        )
+        filling = TemplateSearch(
+            settings.template, rows, settings.backend, settings.operators, budget, rng, hall, ledger
+        )
+        yield from filling.run(settings.rules)
+        return
     if settings.guesses:
         X, y, w = problem.X[fit], problem.y[fit], _take(problem.weights, fit)
         made = guesses.refined(settings.guesses, X, y, w, rng, settings.n_jobs)

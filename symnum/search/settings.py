@@ -15,6 +15,7 @@ from symnum.search.guesses import read_guesses
 from symnum.search.macros import functions, inside, listed, make_macros
 from symnum.search.rules import Rules, make_rules
 from symnum.search.selection import RULES
+from symnum.search.template import Template, read_template
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,8 @@ class Settings:
         Over all columns.
     n_jobs : int
         Threads, positive.
+    template : Template or None
+        The form that all formulas have.
     """
 
     backend: Any
@@ -39,6 +42,14 @@ class Settings:
     operators: list[str] | None
     guesses: tuple[Expression, ...]
     n_jobs: int
+    template: Template | None = None
+
+    @property
+    def whole(self) -> Rules:
+        """Rules for whole formulas: a template is the user's word, the rules hold for what is put into it."""
+        if self.template is None:
+            return self.rules
+        return Rules(costs=self.rules.costs, macros=self.rules.macros)
 
 
 def make_settings(params: Mapping[str, Any], names: Sequence[str]) -> Settings:
@@ -61,12 +72,15 @@ def make_settings(params: Mapping[str, Any], names: Sequence[str]) -> Settings:
     )
     n_jobs = jobs(params["n_jobs"])
     known = functions(macros)
+    if params["template"] is not None and params["guesses"]:
+        raise InvalidInput("guesses and template are alternatives: write what you know into the template")
     return Settings(
         make_backend(params["search"], operators, n_jobs),
         rules,
         operators,
         read_guesses(params["guesses"] or (), names, known),
         n_jobs,
+        None if params["template"] is None else read_template(params["template"], names, known),
     )
 
 
@@ -126,3 +140,37 @@ def generator(random_state: Any) -> np.random.Generator:
         raise InvalidInput(
             f"random_state must be an int, a Generator or None, got {random_state!r}"
         ) from error
+
+
+def column_names(X: Any, given: Sequence[str] | None) -> tuple[str, ...]:
+    """Names given, or those of a table's columns, or none.
+
+    Raises
+    ------
+    InvalidInput
+        When names repeat or are not as many as columns.
+    """
+    columns = getattr(X, "columns", None)
+    if given is not None:
+        names = tuple(str(n) for n in given)
+        width = np.shape(X)[1] if np.ndim(X) == 2 else None
+        if width is not None and len(names) != width:
+            raise InvalidInput(f"{len(names)} variable_names were given for {width} columns")
+    elif columns is not None and all(isinstance(c, str) for c in columns):
+        names = tuple(columns)
+    else:
+        return ()
+    if len(set(names)) != len(names):
+        twice = sorted({n for n in names if names.count(n) > 1})
+        raise InvalidInput(f"column names must differ, these occur twice: {twice}")
+    return names
+
+
+def read_units(names: Sequence[str], X_units: Any, y_units: Any) -> tuple | None:
+    """Units of the columns and, last, of the target; None when none are given."""
+    if X_units is None and y_units is None:
+        return None
+    from symnum.expressions.units import parse_units
+
+    columns = parse_units(X_units if X_units is not None else [""] * len(names), names)
+    return (*columns, *parse_units([y_units or ""], ["the target"]))
