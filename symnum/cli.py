@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from symnum.cli_bench import bench
+from symnum.cli_dynamics import dynamics
 from symnum.cli_synth import synth
 from symnum.exceptions import InvalidInput, SymnumError
 
@@ -181,6 +182,7 @@ def version() -> None:
     typer.echo(f"symnum {__version__}")
 
 
+app.command()(dynamics)
 app.command()(bench)
 app.command()(synth)
 

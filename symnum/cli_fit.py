@@ -96,8 +96,7 @@ def search_front(
         When the search was ended before it had found anything.
     """
     live = LiveFront(console, task.target)
-    # `timeout` and batch systems send SIGTERM; it ends a search like Ctrl-C does.
-    with live, _signals(_interrupt, signal.SIGTERM), warnings.catch_warnings():
+    with live, interruptible(), warnings.catch_warnings():
         # Loading the search takes a second; the display is there first.
         from symnum.regressor import SymbolicRegressor
 
@@ -160,6 +159,13 @@ def _column_list(table: pd.DataFrame, text: str) -> list[str]:
     if text in table.columns:
         return [text]
     return [name.strip() for name in next(csv.reader([text], skipinitialspace=True))] or [text]
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """SIGTERM, which `timeout` and batch systems send, ends a search like Ctrl-C does."""
+    with _signals(_interrupt, signal.SIGTERM):
+        yield
 
 
 @contextmanager

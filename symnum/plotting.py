@@ -59,7 +59,7 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 
-def _styled(draw: Callable[_P, _R]) -> Callable[_P, _R]:
+def styled(draw: Callable[_P, _R]) -> Callable[_P, _R]:
     """Run a drawing function in the house style, leaving the user's settings alone."""
 
     @functools.wraps(draw)
@@ -99,7 +99,7 @@ def front_points(model: SymbolicRegressor) -> list[FrontPoint]:
     return [FrontPoint(*row) for row in zip(model.expressions_, *columns, strict=True)]
 
 
-@_styled
+@styled
 def plot_pareto(front: Sequence[Scored], selected: int | None = None) -> Figure:
     """Mean squared error against complexity, each point labelled with its formula.
 
@@ -159,7 +159,7 @@ def plot_pareto(front: Sequence[Scored], selected: int | None = None) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def plot_parity(y: ArrayLike, y_pred: ArrayLike, target: str = "y") -> Figure:
     """Predicted against measured values, on logarithmic axes when the values span two decades or more.
 
@@ -199,7 +199,7 @@ def plot_parity(y: ArrayLike, y_pred: ArrayLike, target: str = "y") -> Figure:
     return figure
 
 
-@_styled
+@styled
 def plot_residuals(y: ArrayLike, y_pred: ArrayLike, target: str = "y") -> Figure:
     """Measured minus predicted against predicted values.
 
@@ -230,7 +230,7 @@ def plot_residuals(y: ArrayLike, y_pred: ArrayLike, target: str = "y") -> Figure
     return figure
 
 
-@_styled
+@styled
 def plot_fit_1d(
     x: ArrayLike,
     y: ArrayLike,
@@ -281,7 +281,7 @@ def plot_fit_1d(
     return figure
 
 
-@_styled
+@styled
 def plot_trajectory(t: ArrayLike, U: ArrayLike, U_model: ArrayLike, names: Sequence[str]) -> Figure:
     """Recorded states over time and those of a model, one panel a state.
 

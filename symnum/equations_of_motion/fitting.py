@@ -14,9 +14,15 @@ from symnum.exceptions import SymnumError
 from symnum.expressions.canonical import canonical
 from symnum.expressions.compiled import evaluate_with_jacobian
 from symnum.expressions.expression import Expression
+from symnum.expressions.operators import OPERATORS
 from symnum.search.mdl import description_length
 
 Float = NDArray[np.float64]
+
+_RARE = frozenset("sin cos tan asin acos atan exp log sqrt cbrt tanh sinh cosh abs sign min max".split())
+_RARE_BITS = 14.0
+"""Price of a function beside its place in the formula: most laws of motion are polynomials and fractions, and
+over the range of few data a cosine often looks like one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,8 @@ def bits_of(e: Expression, loss: float, rows: int, signal: float) -> float:
     """
     e = tidy(e)  # sums of terms are judged by their shortest spelling
     # Far below the noise there is nothing to gain: a fit too good only says that the noise was overrated.
-    return description_length(e, max(loss, 1e-4), rows, signal)
+    rare = sum(OPERATORS.by_code[c].name in _RARE for c in e.codes.tolist() if c > 0)
+    return description_length(e, max(loss, 1e-4), rows, signal) + _RARE_BITS * rare
 
 
 def refine(form: IntegralForm, e: Expression, steps: int = 15) -> Scored | None:
