@@ -1,7 +1,9 @@
-"""Whole systems from one trajectory: ``python eval/systems.py eval/configs/systems/odebench-60s.yaml --out systems.csv``.
+"""Whole systems from one trajectory.
 
-Goes on where the CSV file ends. The summary gives the shares of systems whose trajectories are reproduced with
-R2 > 0.9 from the shown start and from another, and of those whose equations have the true form.
+Usage: ``python eval/systems.py eval/configs/systems/odebench-60s.yaml --out systems.csv``.
+
+Goes on where the CSV file ends. The summary gives the shares of systems whose trajectories are reproduced
+with R2 > 0.9 from the shown start and from another, and of those whose equations have the true form.
 """
 
 from __future__ import annotations

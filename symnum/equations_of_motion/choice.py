@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from symnum.equations_of_motion.fitting import Scored, bits_of, tidy
+from symnum.equations_of_motion.fitting import Scored, bits_of, cancellation_bits, tidy
 from symnum.equations_of_motion.flow import Flow
 from symnum.equations_of_motion.motion import Motion
 from symnum.equations_of_motion.shooting import ShootingFit, Windows, lengthen, shoot
@@ -75,6 +75,7 @@ class Judge:
         self.signal = np.sqrt(np.sum(relative**2, axis=(0, 1)) / np.maximum(self.rows, 1))
         noise = 1 / np.maximum(np.median(self.signal), 1.0)
         self.rtol = float(np.clip(1e-3 * noise, 1e-9, 1e-6))
+        self.columns = np.ascontiguousarray(np.concatenate(motion.states)[::3].T)
         self.tried: dict[tuple, float] = {}
 
     def flow(self, equations: Sequence[Expression]) -> Flow:
@@ -86,7 +87,7 @@ class Judge:
         if not np.all(np.isfinite(squares)):
             return np.inf
         return sum(
-            bits_of(e, float(s) / n, int(n), float(a))
+            bits_of(e, float(s) / n, int(n), float(a)) + cancellation_bits(e, self.columns)
             for e, s, n, a in zip(equations, squares, self.rows, self.signal, strict=True)
         )
 

@@ -14,7 +14,7 @@ from symnum.equations_of_motion.fitting import Scored, refine, tidy
 from symnum.equations_of_motion.motion import IntegralForm, Motion
 from symnum.equations_of_motion.searched import searched_candidates
 from symnum.equations_of_motion.sparse import sparse_candidates
-from symnum.equations_of_motion.terms import functions, polynomials
+from symnum.equations_of_motion.terms import functions, polynomials, split, with_few_signs, without_factor
 from symnum.expressions.expression import Expression
 
 Float = NDArray[np.float64]
@@ -61,18 +61,19 @@ class Discovery:
         return time.perf_counter() - self.began
 
     def late(self) -> bool:
-        """Whether the time is up; a part of it is kept for the last touches."""
-        return self.elapsed > (self.seconds if self.finishing else 0.9 * self.seconds)
+        """Whether the time is up; the last touches, a few fits of one system, are always made."""
+        return self.elapsed > (1.1 * self.seconds + 1.0 if self.finishing else 0.92 * self.seconds)
 
     # ---------------------------------------------------------------- schedule
     def run(self) -> Fitted | None:
         """All stages."""
         self._enter("sparse polynomials", lambda: self._sparse(self.forms, wide=False))
         self._enter("sparse library", lambda: self._sparse(self.forms, wide=True))
-        for _ in range(_ROUNDS):
-            if self.late() or not self._enter("sparse library on the model's states", self._again):
-                break
         self._enter("terms dropped", self._prune)
+        for _ in range(_ROUNDS):
+            if not self._enter("sparse library on the model's states", self._again):
+                break
+            self._enter("terms dropped", self._prune)
         self._enter("symbolic search", self._searched)
         self._enter("terms dropped", self._prune)
         self.finishing = True
@@ -102,20 +103,33 @@ class Discovery:
     def _sparse(self, forms: Sequence[IntegralForm], wide: bool) -> None:
         motion = forms[0].motion
         columns = len(motion.names)
-        degree = 3 if columns <= 5 else 2
-        library = polynomials(motion.names, columns, degree)
-        if wide and columns <= 6:
-            library += functions(motion.names, np.concatenate(motion.states))
+        library = polynomials(motion.names, columns, 3 if columns <= 5 else 2)
+        more = functions(motion.names, np.concatenate(motion.states)) if wide and columns <= 6 else []
         for i, form in enumerate(forms):
             if self.late() and self.pools[i]:
                 break
-            scored = sparse_candidates(form, library, 40 if wide else 16)
+            if more:
+                plain = [t for t in more if not len(t.constants)]
+                shared = self._terms_of_others(i)
+                scored = sparse_candidates(form, [*library, *plain, *shared], 24, self.late)
+                scored += sparse_candidates(form, [*library, *more, *shared], 40, self.late)
+            else:
+                scored = sparse_candidates(form, library, 16, self.late)
+                scored += self._judged(i, [e for source in self.proposals for e in source(motion, i)])
             if form is not self.forms[i]:
                 scored = self._judged(i, [s.expression for s in scored])
-            if not wide:
-                scored += self._judged(i, [e for source in self.proposals for e in source(motion, i)])
             self._add(i, scored)
         self._choose()
+
+    def _terms_of_others(self, place: int) -> list[Expression]:
+        """Terms of the other equations so far: what leaves one state often enters another."""
+        found: dict[Expression, None] = {}
+        for i, pool in enumerate(self.pools):
+            if i != place:
+                chosen = [s.expression for s in pool[:6]]
+                chosen += [] if self.best is None else [self.best.equations[i]]
+                found |= dict.fromkeys(without_factor(t) for e in chosen for t in split(e))
+        return [t for t in found if len(t.constants) and len(t.variables)]
 
     def _again(self) -> None:
         """Sparse candidates once more, on states without the noise: those of the best system."""
@@ -145,7 +159,9 @@ class Discovery:
         """Equations in canonical form."""
         if self.best is None:
             return
-        found = self.judge.fit([tidy(e) for e in self.best.equations], self.best.level, self.best, 4)
+        found = self.judge.fit(
+            [with_few_signs(tidy(e)) for e in self.best.equations], self.best.level, self.best, 4
+        )
         if found is not None and found.total < self.best.total + 1.0:
             self.best = found
 

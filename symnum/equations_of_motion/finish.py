@@ -11,7 +11,7 @@ from symnum.equations_of_motion.choice import Fitted, Judge, better, key_of
 from symnum.equations_of_motion.fitting import tidy
 from symnum.equations_of_motion.flow import Flow
 from symnum.equations_of_motion.shooting import normal_equations
-from symnum.equations_of_motion.terms import join, split
+from symnum.equations_of_motion.terms import join, split, with_few_signs
 from symnum.expressions.expression import Expression
 from symnum.search.mdl import constant_bits
 
@@ -79,7 +79,7 @@ def snapped(judge: Judge, best: Fitted) -> Fitted:
         C = C - np.outer(row, C[j])
     if free.all():
         return best
-    trial = [tidy(e) for e in flow.with_theta(theta).equations]
+    trial = [with_few_signs(tidy(e)) for e in flow.with_theta(theta).equations]
     held = Flow(trial, [False] * len(trial))
     made = judge.fit_flow(held, best.windows, best.level, best.fit.starts)
     return made if better(made, best) else best  # type: ignore[return-value]

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from symnum.equations_of_motion.flow import free_constants
 from symnum.equations_of_motion.motion import IntegralForm
+from symnum.equations_of_motion.terms import split
 from symnum.exceptions import SymnumError
 from symnum.expressions.canonical import canonical
-from symnum.expressions.compiled import evaluate_with_jacobian
+from symnum.expressions.compiled import evaluate_batch, evaluate_with_jacobian
 from symnum.expressions.expression import Expression
 from symnum.expressions.operators import OPERATORS
 from symnum.search.mdl import description_length
@@ -58,8 +59,49 @@ def bits_of(e: Expression, loss: float, rows: int, signal: float) -> float:
     """
     e = tidy(e)  # sums of terms are judged by their shortest spelling
     # Far below the noise there is nothing to gain: a fit too good only says that the noise was overrated.
-    rare = sum(OPERATORS.by_code[c].name in _RARE for c in e.codes.tolist() if c > 0)
-    return description_length(e, max(loss, 1e-4), rows, signal) + _RARE_BITS * rare
+    return description_length(e, max(loss, 1e-4), rows, signal) + rare_bits(e)
+
+
+@lru_cache(maxsize=20_000)
+def rare_bits(e: Expression) -> float:
+    """Price of functions, and of divisions by nothing but variables, whose poles few systems have."""
+    count = 0
+    plain: list[bool] = []  # whether an operand is a product of variables
+    for code in e.codes.tolist():
+        if code <= 0:
+            plain.append(code < 0)
+            continue
+        op = OPERATORS.by_code[code]
+        args = plain[-op.arity :]
+        del plain[-op.arity :]
+        count += op.name in _RARE or (op.name in ("inv", "div") and args[-1])
+        plain.append(op.name in ("mul", "square", "cube") and all(args))
+    return _RARE_BITS * count
+
+
+def cancellation_bits(e: Expression, columns: Float) -> float:
+    """Price of terms that nearly cancel each other: twice the bits by which each is larger than the sum.
+
+    Sums of large terms with a small difference can take the shape of any curve between few data, and fail
+    beyond.
+
+    Parameters
+    ----------
+    e : Expression
+    columns : float64 array, shape (S, m)
+        States along the trajectories.
+    """
+    terms = split(e)
+    if len(terms) < 2:
+        return 0.0
+    with np.errstate(all="ignore"):
+        values = evaluate_batch(terms, columns)
+        sizes = np.sqrt(np.mean(values**2, axis=1))
+        whole = float(np.sqrt(np.mean(values.sum(axis=0) ** 2)))
+    # Terms that are two or three times the sum are common: the system is close to an equilibrium.
+    excess = np.log2(np.maximum(sizes, 1e-300) / max(4.0 * whole, 1e-300))
+    bits = 2.0 * float(np.sum(np.maximum(excess, 0.0)))
+    return bits if np.isfinite(bits) else 0.0
 
 
 def refine(form: IntegralForm, e: Expression, steps: int = 15) -> Scored | None:
@@ -93,7 +135,8 @@ def refine(form: IntegralForm, e: Expression, steps: int = 15) -> Scored | None:
                 break
     fitted = e.with_constants(values)
     loss /= form.rows
-    return Scored(fitted, loss, bits_of(fitted, loss, form.rows, float(np.sqrt(np.mean(form.target**2)))))
+    bits = bits_of(fitted, loss, form.rows, float(np.sqrt(np.mean(form.target**2))))
+    return Scored(fitted, loss, bits + cancellation_bits(fitted, form.columns))
 
 
 def _residual(

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from symnum.equations_of_motion.fitting import Scored, refine
+from symnum.equations_of_motion.fitting import Scored, rare_bits, refine
 from symnum.equations_of_motion.motion import IntegralForm
 from symnum.expressions.compiled import evaluate_batch
 from symnum.expressions.expression import Expression
 
 Float = NDArray[np.float64]
-_WIDTH = 14
+_WIDTH = 50
+_GROWTH = 24
 _TERMS = 8
 _ALIKE = 1e-7
 """Part of a term, squared, that the chosen ones must leave unexplained for it to be chosen too."""
 
 
-def sparse_candidates(form: IntegralForm, library: Sequence[Expression], most: int = 16) -> list[Scored]:
+def sparse_candidates(
+    form: IntegralForm,
+    library: Sequence[Expression],
+    most: int = 16,
+    stop: Callable[[], bool] = lambda: False,
+) -> list[Scored]:
     """Sums of few terms with their constants fitted, best first.
 
     Parameters
@@ -29,6 +35,8 @@ def sparse_candidates(form: IntegralForm, library: Sequence[Expression], most: i
         Terms without factors.
     most : int
         Candidates refined.
+    stop : callable
+        A true result ends the refinement once there is a candidate.
 
     Notes
     -----
@@ -44,7 +52,7 @@ def sparse_candidates(form: IntegralForm, library: Sequence[Expression], most: i
     useful = norms > 1e-12 * max(float(norms.max()), 1e-300)
     library = [t for t, ok in zip(library, useful, strict=True) if ok]
     F = features[useful] / norms[useful][:, None]
-    price = np.array([len(t) * 4.0 + 4.0 * len(t.constants) for t in library]) + 12.0
+    price = np.array([len(t) * 4.0 + 4.0 * len(t.constants) + rare_bits(t) for t in library]) + 12.0
     ranked = _beam(F @ F.T, F @ form.target, float(form.target @ form.target), price, form.rows)
     found: list[Scored] = []
     for subset in ranked[:most]:
@@ -52,6 +60,8 @@ def sparse_candidates(form: IntegralForm, library: Sequence[Expression], most: i
         scored = refine(form, e)
         if scored is not None:
             found.append(scored)
+            if stop():
+                break
     zero = refine(form, Expression.constant(0.0, library[0].names), 0)
     return sorted([*found, *([zero] if zero else [])], key=lambda s: s.bits)
 
@@ -70,7 +80,10 @@ def _sum(terms: Sequence[Expression], F: Float, norms: Float, target: Float) -> 
 def _beam(G: Float, b: Float, yy: float, price: Float, rows: int) -> list[tuple[int, ...]]:
     """Subsets by description length, shortest first."""
     pool: dict[tuple[int, ...], float] = {}
-    beam: list[tuple[int, ...]] = [()]
+    # All pairs are looked at: either term of a good pair may be poor alone.
+    pairs = _pairs(G, b, yy, price, rows)
+    pool |= pairs
+    beam: list[tuple[int, ...]] = [(), *pairs]
     for _ in range(min(_TERMS, rows // 4, len(b))):
         grown: dict[tuple[int, ...], float] = {}
         for subset in beam:
@@ -78,7 +91,7 @@ def _beam(G: Float, b: Float, yy: float, price: Float, rows: int) -> list[tuple[
             residual, left, rest = _project(G, b, yy, chosen)
             gain = np.where(left > _ALIKE, rest**2 / np.maximum(left, 1e-300), 0.0)
             gain[chosen] = 0.0
-            for j in np.argsort(-gain + 1e-9 * yy * price)[: 2 * _WIDTH]:
+            for j in np.argsort(-gain + 1e-9 * yy * price)[:_GROWTH]:
                 if gain[j] > 0:
                     key = tuple(sorted((*chosen, int(j))))
                     grown[key] = _bits(max(residual - gain[j], 0.0), key, price, rows)
@@ -92,6 +105,19 @@ def _beam(G: Float, b: Float, yy: float, price: Float, rows: int) -> list[tuple[
                 if fewer and fewer not in pool:
                     pool[fewer] = _bits(max(_project(G, b, yy, list(fewer))[0], 0.0), fewer, price, rows)
     return sorted(pool, key=pool.__getitem__)
+
+
+def _pairs(G: Float, b: Float, yy: float, price: Float, rows: int) -> dict[tuple[int, ...], float]:
+    """The best subsets of two terms."""
+    rest = 1.0 - G**2
+    gain = (b[:, None] ** 2 + b[None, :] ** 2 - 2 * G * b[:, None] * b[None, :]) / np.maximum(rest, _ALIKE)
+    gain[rest <= _ALIKE] = 0.0
+    squares = np.maximum(yy - gain, 0.0) / rows
+    bits = 0.5 * rows * np.log2(np.maximum(squares, 1e-4)) + price[:, None] + price[None, :]
+    upper = np.triu_indices(len(b), 1)
+    bits = bits[upper]
+    order = np.argsort(bits, kind="stable")[:_WIDTH]
+    return {(int(upper[0][k]), int(upper[1][k])): float(bits[k]) for k in order}
 
 
 def _bits(squares: float, subset: tuple[int, ...], price: Float, rows: int) -> float:

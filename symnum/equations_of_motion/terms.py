@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symnum.expressions.expression import Expression
-from symnum.expressions.operators import OPERATORS
+from symnum.expressions.operators import CONSTANT, OPERATORS
 
 Float = NDArray[np.float64]
 _MOST = 1_200
-_HALVES = (0.15, 0.4, 1.0, 2.5)
+_MOST_PRODUCTS = 12
+_HALVES = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 """Half-saturation constants tried, relative to the root mean square of a state."""
 
 
@@ -63,7 +64,9 @@ def functions(names: Sequence[str], X: Float) -> list[Expression]:
         made += list(_times(names, Expression.apply("abs", u), [None, (i,)]))
         if low > 0:
             made += list(_times(names, Expression.apply("log", u), simple))
-            made += list(_times(names, Expression.apply("inv", u), double))
+            made += list(
+                _times(names, Expression.apply("inv", u), [g for g in double if g is None or i not in g])
+            )
             made += list(_times(names, Expression.apply("sqrt", u), simple))
         elif low >= 0:
             made += list(_times(names, Expression.apply("sqrt", u), simple))
@@ -112,35 +115,97 @@ def _times(
             yield _product(names, group) * e
 
 
+Signed = list[tuple[Expression, bool]]
+"""A sum: its terms, each with whether it is subtracted."""
+
+
 def split(e: Expression) -> list[Expression]:
-    """Terms of a sum, signs included."""
-    found: list[Expression] = []
-    stack: list[list[tuple[Expression, bool]]] = []  # operands as signed terms
-    for code, value in e.walk():
-        if value is not None:
-            stack.append([(Expression.constant(value, e.names), False)])
-        elif code < 0:
-            stack.append([(Expression.variable(-code - 1, e.names), False)])
-        else:
-            op = OPERATORS.by_code[code]
-            args = stack[-op.arity :]
-            del stack[-op.arity :]
-            if op.name in ("add", "sub"):
-                right = [(t, minus ^ (op.name == "sub")) for t, minus in args[1]]
-                stack.append([*args[0], *right])
-            elif op.name == "neg":
-                stack.append([(t, not minus) for t, minus in args[0]])
-            else:
-                stack.append([(Expression.apply(op, *(join(a) for a in args)), False)])
-    for term, minus in stack[0]:
-        found.append(-term if minus else term)
-    return found
+    """Terms of a sum, signs included; products of sums are multiplied out."""
+    return [-term if minus else term for term, minus in _signed(e, expand=True)]
 
 
-def join(terms: Sequence[tuple[Expression, bool]]) -> Expression:
-    """Sum of terms, those marked with a minus."""
+def with_few_signs(e: Expression) -> Expression:
+    """Same formula with signs where they read best: ``a - b/(1 + x)`` for ``a + b/(-1 - x)``."""
+    return join(_signed(e, expand=False))
+
+
+def join(terms: Signed) -> Expression:
+    """Sum of terms, one that is added first where there is one."""
+    terms = sorted(terms[:1] if len(terms) == 1 else terms, key=lambda t: t[1])
     first, minus = terms[0]
-    total = -first if minus else first
+    total = _negative(first) if minus else first
     for term, negative in terms[1:]:
         total = total - term if negative else total + term
     return total
+
+
+def _signed(e: Expression, expand: bool) -> Signed:
+    stack: list[Signed] = []
+    for code, value in e.walk():
+        if value is not None:
+            # A factor -1 is a sign, and so is that of any other constant.
+            stack.append([(Expression.constant(abs(value), e.names), value < 0)])
+            continue
+        if code < 0:
+            stack.append([(Expression.variable(-code - 1, e.names), False)])
+            continue
+        op = OPERATORS.by_code[code]
+        args = stack[-op.arity :]
+        del stack[-op.arity :]
+        if op.name in ("add", "sub"):
+            stack.append([*args[0], *((t, minus ^ (op.name == "sub")) for t, minus in args[1])])
+        elif op.name == "neg":
+            stack.append([(t, not minus) for t, minus in args[0]])
+        elif op.name == "mul" and expand and len(args[0]) * len(args[1]) <= _MOST_PRODUCTS:
+            stack.append([(_multiply(a, b), x ^ y) for a, x in args[0] for b, y in args[1]])
+        elif op.name == "div" and expand and len(args[1]) == 1:
+            below, less = args[1][0]
+            stack.append([(a / below, minus ^ less) for a, minus in args[0]])
+        elif op.name in ("mul", "div", "inv"):
+            parts = [_sign_outside(a) for a in args]
+            factors = [p for p, _ in parts]
+            made = _multiply(*factors) if op.name == "mul" else Expression.apply(op, *factors)
+            stack.append([(made, sum(minus for _, minus in parts) % 2 == 1)])
+        else:
+            stack.append([(Expression.apply(op, *(join(a) for a in args)), False)])
+    return stack[0]
+
+
+def _multiply(a: Expression, b: Expression) -> Expression:
+    """Product without a factor 1."""
+    for one, other in ((a, b), (b, a)):
+        if len(one) == 1 and len(one.constants) and one.constants[0] == 1:
+            return other
+    return a * b
+
+
+def _sign_outside(terms: Signed) -> tuple[Expression, bool]:
+    """Sum and whether its sign was turned, so that something in it is added."""
+    if all(minus for _, minus in terms):
+        return join([(t, False) for t, _ in terms]), True
+    return join(terms), False
+
+
+def _negative(e: Expression) -> Expression:
+    """Minus a term, the sign at its first factor."""
+    prefix = e.to_prefix()
+    k = next(i for i, token in enumerate(prefix) if token not in ("mul", "div"))
+    first = prefix[k]
+    changed = [-first] if isinstance(first, float) else ["neg", first]
+    return Expression.from_prefix([*prefix[:k], *changed, *prefix[k + 1 :]], e.names)
+
+
+def without_factor(term: Expression) -> Expression:
+    """A term without its constant factor."""
+    while len(term) > 2:
+        prefix = term.to_prefix()
+        head, first = prefix[0], prefix[1]
+        if head == "neg":
+            term = Expression.from_prefix(prefix[1:], term.names)
+        elif head == "mul" and isinstance(first, float):
+            term = Expression.from_prefix(prefix[2:], term.names)
+        elif head == "mul" and isinstance(prefix[-1], float) and term.codes[-2] == CONSTANT:
+            term = Expression.from_prefix(prefix[1:-1], term.names)
+        else:
+            return term
+    return term

@@ -66,7 +66,9 @@ def run_one(system: str, method: str, noise: float, drop: float, seed: int, max_
     except (SymnumError, ValueError, np.linalg.LinAlgError) as error:
         seconds = time.perf_counter() - began
         text = f"{type(error).__name__}: {error}"
-        return SystemResult(system, method, noise, drop, seed, -np.inf, -np.inf, 0.0, np.inf, seconds, "", text)
+        return SystemResult(
+            system, method, noise, drop, seed, -np.inf, -np.inf, 0.0, np.inf, seconds, "", text
+        )
     seconds = time.perf_counter() - began
     shown, held = case.trajectories
     with np.errstate(all="ignore"):
@@ -123,7 +125,10 @@ def run_systems(config: dict[str, Any], out: Path, workers: int = 1) -> Iterator
     tasks = [
         (system, method, float(noise), float(drop), seed)
         for (noise, drop), seed, system, method in product(
-            config["corruptions"], range(config["seeds"]), expand_systems(config["systems"]), config["methods"]
+            config["corruptions"],
+            range(config["seeds"]),
+            expand_systems(config["systems"]),
+            config["methods"],
         )
     ]
     left = [task for task in tasks if task not in done]

@@ -68,7 +68,7 @@ def _odebench(name: str) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]
     return found
 
 
-# -------------------------------------------------------------------------------------------------- whole systems
+# ---------------------------------------------------------------------------------------- whole systems
 @dataclass(frozen=True)
 class SystemCase:
     """A system to be found from one trajectory and judged on two.
@@ -134,7 +134,7 @@ def _random_case(name: str, seed: int, index: int) -> SystemCase:
 def corrupt(
     case: SystemCase, noise: float, drop: float, seed: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Times and states that a method is shown: each value times ``1 + noise*N(0, 1)``, a share of the rows dropped.
+    """Times and states that a method is shown: values times ``1 + noise*N(0, 1)``, a share of the rows gone.
 
     The protocol of ODEFormer (d'Ascoli et al., ICLR 2024, section 5).
     """
@@ -156,7 +156,7 @@ def trajectory_r2(truth: NDArray[np.float64], made: NDArray[np.float64] | None) 
 
 
 def side_error(case: SystemCase, slopes: NDArray[np.float64]) -> float:
-    """Largest relative error (root mean square, over the equations) of right-hand sides along the true trajectory."""
+    """Largest relative error (root mean square) of a right-hand side along the true trajectory."""
     U = case.trajectories[0]
     truth = np.stack([e.evaluate(U) for e in case.equations], axis=1)
     size = np.sqrt(np.mean(truth**2, axis=0))
@@ -168,8 +168,8 @@ def side_error(case: SystemCase, slopes: NDArray[np.float64]) -> float:
 def same_structure(found: Expression, truth: Expression, U: NDArray[np.float64]) -> bool:
     """Whether a right-hand side is the true one up to the values of its constants.
 
-    Its constants are fitted to the exact right-hand side: the form is right when that leaves nothing, no constant
-    then is zero, and the form is at most 1.5 times as long as the truth.
+    Its constants are fitted to the exact right-hand side: the form is right when that leaves nothing, no
+    constant then is zero, and the form is at most 1.5 times as long as the truth.
     """
     spread = U.max(axis=0) - U.min(axis=0)
     X = np.concatenate([U, U + 0.3 * spread * np.sin(7.0 * np.arange(len(U)))[:, None]])

@@ -25,7 +25,7 @@ def predators():
     t = np.linspace(0, 12, 120)
     U = trajectory(lotka, [1.0, 1.5], t)
     noisy = U + 0.01 * U.std(axis=0) * np.random.default_rng(0).normal(size=U.shape)
-    model = DynamicsRegressor(max_time=6, random_state=0)
+    model = DynamicsRegressor(max_time=8, random_state=0)
     return model.fit(t, noisy, names=["prey", "predators"]), t, U
 
 

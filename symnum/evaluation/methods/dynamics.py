@@ -43,9 +43,9 @@ class SymnumDynamics(SystemMethod):
 class SindySystem(SystemMethod):
     """PySINDy as its users tune it.
 
-    Every combination of a library (polynomials to the second and third degree, and with sine and cosine), a way to
-    differentiate and a threshold is fitted; kept is the one whose simulation from the first state has the least BIC
-    on the data, or where none can be simulated the one with the least BIC on the derivatives.
+    Every combination of a library (polynomials to the second and third degree, and with sine and cosine), a
+    way to differentiate and a threshold is fitted; kept is the one whose simulation from the first state has
+    the least BIC on the data, or where none can be simulated the one with the least BIC on the derivatives.
     """
 
     name = "pysindy"
