@@ -75,9 +75,30 @@ def fit(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the search.")] = 0,
     jobs: Annotated[int, typer.Option(help="Threads; -1 for all cores.")] = 1,
     search: Annotated[str, typer.Option(help="How to search.")] = "auto",
+    operators: Annotated[
+        str | None, typer.Option(help="Operators it may use, '+,*,sin'; default: a physicist's.")
+    ] = None,
+    guess: Annotated[
+        list[str] | None, typer.Option(help="A formula you suspect, tried first; may be given again.")
+    ] = None,
+    template: Annotated[
+        str | None,
+        typer.Option(help="Form of the formula with unknown functions and numbers: 'A*exp(-f(t))'."),
+    ] = None,
+    loss: Annotated[
+        str, typer.Option(help="What an error costs: squared, absolute, huber, quantile(0.9), relative ...")
+    ] = "squared",
 ) -> None:
     """Find formulas for a column of a table; write equations.csv, model.json and report.html."""
-    from symnum.cli_fit import read_task, read_units, search_front, show_front, writable_folder, write_results
+    from symnum.cli_fit import (
+        read_operators,
+        read_task,
+        read_units,
+        search_front,
+        show_front,
+        writable_folder,
+        write_results,
+    )
     from symnum.terminal import make_console
 
     if jobs == 0:
@@ -92,6 +113,7 @@ def fit(
     model = search_front(
         task, console, given_units,
         max_time=limit, max_evals=max_evals, random_state=seed, n_jobs=jobs, search=search,
+        operators=read_operators(operators), guesses=guess, template=template, loss=loss,
     )  # fmt: skip
     if model.stop_reason_ == "interrupted":
         typer.echo("symnum: note: stopped early; what was found until then is kept", err=True)

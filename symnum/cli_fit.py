@@ -74,6 +74,22 @@ def read_units(text: str, task: Task) -> dict[str, Any]:
     return {"y_units": units.pop(task.target, None), "X_units": units or None}
 
 
+def read_operators(text: str | None) -> list[str] | None:
+    """Operators from text such as ``+,*,sin``; None for none.
+
+    Raises
+    ------
+    InvalidInput
+        When the text holds no name.
+    """
+    if text is None:
+        return None
+    names = [part.strip() for part in text.split(",") if part.strip()]
+    if not names:
+        raise InvalidInput(f"--operators: {text!r} names none; expected e.g. --operators '+,*,sin'")
+    return names
+
+
 def search_front(
     task: Task, console: Console, units: dict[str, Any] | None = None, **settings: Any
 ) -> SymbolicRegressor:

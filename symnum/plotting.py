@@ -100,8 +100,10 @@ def front_points(model: SymbolicRegressor) -> list[FrontPoint]:
 
 
 @styled
-def plot_pareto(front: Sequence[Scored], selected: int | None = None) -> Figure:
-    """Mean squared error against complexity, each point labelled with its formula.
+def plot_pareto(
+    front: Sequence[Scored], selected: int | None = None, label: str = "mean squared error"
+) -> Figure:
+    """Loss against complexity, each point labelled with its formula.
 
     Parameters
     ----------
@@ -109,6 +111,8 @@ def plot_pareto(front: Sequence[Scored], selected: int | None = None) -> Figure:
         Points of the front in any order.
     selected : int, optional
         Place in `front` of the point to highlight.
+    label : str
+        What the loss is.
 
     Raises
     ------
@@ -132,7 +136,7 @@ def plot_pareto(front: Sequence[Scored], selected: int | None = None) -> Figure:
     _whole_number_ticks(axes, complexity)
     _widen_log(axes, shown)
     axes.set_xlabel("complexity (nodes)")
-    axes.set_ylabel("mean squared error")
+    axes.set_ylabel(label)
     heights = _spread(np.array([_height(axes, value) for value in shown]))
     for place, index in enumerate(order):
         chosen = index == selected

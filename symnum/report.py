@@ -165,7 +165,7 @@ def _heading(
     row = model.equations_.iloc[model.best_index_]
     facts = [
         ("R²", f"{row['r2']:.6f}"),
-        ("mean squared error", f"{row['loss']:.4g}"),
+        (_loss_name(model), f"{row['loss']:.4g}"),
         ("complexity", f"{row['complexity']} nodes"),
         ("rows", f"{rows:,}"),
         ("data", source),
@@ -177,12 +177,19 @@ def _heading(
     return f"<header><h1><span>{name} =</span> {formula}</h1><dl class='facts'>{listed}</dl>{said}</header>"
 
 
+def _loss_name(model: SymbolicRegressor) -> str:
+    """What the column `loss` of the table holds, in words."""
+    if model.loss == "squared":
+        return "mean squared error"
+    return f"mean {model.loss} loss" if isinstance(model.loss, str) else "mean loss"
+
+
 def _front(model: SymbolicRegressor) -> str:
     points = plotting.front_points(model)
     picture = Picture(
         "Error against complexity",
         f"Pareto front of {len(points)} formulas; the table below holds the same numbers",
-        plotting.plot_pareto(points, model.best_index_),
+        plotting.plot_pareto(points, model.best_index_, _loss_name(model)),
     )
     rows = []
     for place, (point, score) in enumerate(zip(points, model.equations_["score"], strict=True)):
@@ -194,7 +201,7 @@ def _front(model: SymbolicRegressor) -> str:
             f"<br><code>{html.escape(point.expression.text(6))}</code></td><td>{point.complexity}</td>"
             f"<td>{point.loss:.4g}</td><td>{point.r2:.6f}</td><td>{score:.3g}</td></tr>"
         )
-    heads = ("row", "formula", "complexity", "mean squared error", "R²", "score")
+    heads = ("row", "formula", "complexity", _loss_name(model), "R²", "score")
     table = _table(heads, rows)
     hint = (
         "<p>From the simplest formula to the most exact. A jump in the score marks a formula that gains much"
