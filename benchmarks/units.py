@@ -4,6 +4,7 @@ Run ``python benchmarks/units.py --count 20 --time 10 --noise 0``. Problem `inde
 same one: five to eight columns with units (masses, lengths, charges, ... and columns that stand for constants
 of nature), and a target built from products, sums of like quantities, norms, and functions of dimensionless
 arguments. Recovered: the same function by numbers, in a form at most 1.5 times as long as the truth.
+``--depth 200000`` prints instead how deep a bank of this size reaches with and without units.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from symnum.exceptions import SymnumError
 from symnum.expressions import Expression
 from symnum.expressions.canonical import canonical
 from symnum.expressions.units import Unit, check_units
+from symnum.search.bank import Bank
+from symnum.search.dimensional import Dimensions
+from symnum.search.enumerate import DEFAULT_BINARY, DEFAULT_UNARY
 
 LETTERS = tuple("abcdghkmnpqrstuvwz")
 PHYSICAL = (
@@ -171,6 +175,29 @@ def run(seed: int, index: int, seconds: float, noise: float, told: bool) -> dict
     }  # fmt: skip
 
 
+def depth(seed: int, indices: range, size: int) -> None:
+    """Print the costs up to which banks of one size are complete, and how many elements that takes."""
+    reached: dict[bool, list[int]] = {True: [], False: []}
+    shares = []
+    for index in indices:
+        truth, units, target, domain = problem(seed, index)
+        columns, _ = Dimensions.of([Unit.parse(u) for u in (*units, target)]).scaled()
+        X = domain.draw(30, np.random.default_rng([seed, index, 9]))
+        levels = {}
+        for told in (True, False):
+            bank = Bank.start(X, truth.names, DEFAULT_UNARY, DEFAULT_BINARY, size, columns if told else None)
+            bank.grow(size, lambda: False)
+            levels[told] = bank.levels
+            reached[told].append(len(bank.levels) - 3)  # the last level is cut off
+        common = len(levels[False]) - 3
+        shares.append(levels[False][common + 1] / levels[True][common + 1])
+    told, bare = (np.mean(reached[k]) for k in (True, False))
+    print(
+        f"{size:,} elements are complete up to cost {told:.1f} with units, {bare:.1f} without;"
+        f" to the latter cost a bank with units needs {np.median(shares):.1f} times fewer (median)"
+    )
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -181,7 +208,11 @@ def main() -> None:
     parser.add_argument("--noise", type=float, default=0.0)
     parser.add_argument("--told", choices=("both", "yes", "no"), default="both")
     parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("--depth", type=int, default=0)
     options = parser.parse_args()
+    if options.depth:
+        depth(options.seed, range(options.first, options.first + options.count), options.depth)
+        return
     kinds = {"both": (True, False), "yes": (True,), "no": (False,)}[options.told]
     rows: dict[bool, list[dict]] = {told: [] for told in kinds}
     for index in range(options.first, options.first + options.count):
