@@ -151,13 +151,19 @@ def sound(truth: Expression, domain: Domain, rng: np.random.Generator, arguments
     return float(np.std(target - logs @ np.linalg.lstsq(logs, target, rcond=None)[0])) > 0.01
 
 
+def defined(truth: Expression, X: np.ndarray) -> np.ndarray:
+    """The rows on which the formula is finite."""
+    with np.errstate(all="ignore"):
+        return X[np.isfinite(truth.evaluate(X))]
+
+
 def run(seed: int, index: int, seconds: float, noise: float, told: bool) -> dict:
     """One fit and its verdict."""
     truth, units, target, domain = problem(seed, index)
     rng = np.random.default_rng([seed, index, 8])
-    X, X_test = domain.draw(ROWS, rng), domain.draw(ROWS, rng)
+    X, X_test = (defined(truth, domain.draw(ROWS, rng)) for _ in range(2))
     clean = truth.evaluate(X)
-    y = clean + noise * np.sqrt(np.mean(clean**2)) * rng.normal(size=ROWS)
+    y = clean + noise * np.sqrt(np.mean(clean**2)) * rng.normal(size=len(clean))
     model = SymbolicRegressor(max_time=seconds, random_state=0)
     began = time.perf_counter()
     with warnings.catch_warnings():

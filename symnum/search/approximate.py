@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from symnum.expressions.expression import Expression
 from symnum.search import forms
 from symnum.search.bank import Bank
-from symnum.search.transforms import IDENTITY, TRANSFORMS, Transform
+from symnum.search.transforms import IDENTITY, Transform, transforms_of
 from symnum.search.view import View
 
 ROWS = 256
@@ -93,7 +93,7 @@ class ApproximateSearch:
         """Formulas for y: of each cost the readouts that promise the least error, whatever the transform."""
         yield from self.powers()
         proposals: list[Proposal] = []
-        for transform in TRANSFORMS:
+        for transform in transforms_of(self.view.scale is not None):
             if stop():
                 break
             target = transform.apply(self.y)

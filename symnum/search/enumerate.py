@@ -14,7 +14,7 @@ from symnum.exceptions import SymnumError
 from symnum.expressions.expression import Expression
 from symnum.expressions.simplify import simplify
 from symnum.problem import Problem
-from symnum.search import constants, dimensional
+from symnum.search import constants, dimensional, homogeneous
 from symnum.search.approximate import ApproximateSearch
 from symnum.search.bank import DEFAULT_BINARY, DEFAULT_UNARY, Bank, quietly
 from symnum.search.budget import Budget
@@ -155,6 +155,12 @@ class _Run:
         if self.lap_ends is not None and self.hall.exact() is not None:
             self.budget.reason = "exact formula found"
         yield from self._final_fit()
+        positive = np.all(self.view.X > 0, axis=0).tolist()
+        for shown in sorted(self.hall.best.values(), key=lambda c: c.bits)[:4]:
+            e = homogeneous.shortened(self._inner_form(shown.expression), positive)
+            candidate = self.hall.add(e, "simplify", self.budget.elapsed)
+            if candidate is not None:
+                yield candidate
         best = min(self.hall.best.values(), key=lambda c: c.bits, default=None)
         # Sympy works against the clock: without a time limit it would make results depend on the machine.
         limit = min(2.0, self.budget.left() / 2) if self.budget.max_time is not None else 0.0

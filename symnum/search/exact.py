@@ -15,7 +15,7 @@ from symnum.expressions.expression import Expression
 from symnum.search.bank import Bank, in_order
 from symnum.search.joins import SPARE, Dictionary, collisions, distinct, null_projection
 from symnum.search.solving import Column, solve_product, solve_quotient, solve_sum, through
-from symnum.search.transforms import TRANSFORMS, Transform
+from symnum.search.transforms import Transform, transforms_of
 from symnum.search.view import View
 
 FIT_ROWS = 400
@@ -139,10 +139,10 @@ class ExactSearch:
         """All searches, the plain target first; with workers a few run ahead, results keep their order."""
         yield from self.monomial()
         jobs: list[Callable[[], list[Expression]]] = []
-        for transform in TRANSFORMS:
+        for transform in transforms_of(self.view.scale is not None):
             if transform.sums:
                 jobs.append(lambda t=transform: list(self.polynomials(t)))
-        for transform in TRANSFORMS:
+        for transform in transforms_of(self.view.scale is not None):
             if transform.products:
                 jobs.append(lambda t=transform: list(self.products(t)))
             if transform.sums:

@@ -44,6 +44,7 @@ class _Way:
 
     size: int
     build: Callable[[], Expression]
+    is_one: bool = False
 
 
 def monomial(exponents: Exponents, names: Sequence[str]) -> Expression:
@@ -87,6 +88,13 @@ def written(
         Columns above zero: only these pass roots.
     """
     return Writer(groups, names, positive).write(e, outer)
+
+
+def shortened(e: Expression, positive: Sequence[bool]) -> Expression:
+    """Same formula with monomials moved in and out of sums, fractions and powers until it is shortest."""
+    d = len(e.names)
+    columns = [tuple(Fraction(i == j) for i in range(d)) for j in range(d)]
+    return written(e, columns, (Fraction(0),) * d, e.names, positive)
 
 
 def _times(a: _Whole, b: _Whole, sign: int = 1) -> _Whole:
@@ -146,8 +154,8 @@ class Writer:
             return _Part(name, args, first)
         power = _POWERS.get(name)
         if name == "pow" and args[1].value is not None:
-            near = Fraction(args[1].value).limit_denominator(12)
-            power = near if abs(float(near) - args[1].value) < 1e-12 else None
+            near = Fraction(args[1].value).limit_denominator(10)
+            power = near if near and abs(float(near) - args[1].value) < 1e-12 else None
         if power is None:
             return _Part(name, args, self.one)
         out = tuple(
@@ -172,7 +180,8 @@ class Writer:
 
     def _monomial(self, exponents: _Whole) -> _Way:
         up, down = _length(exponents)
-        return _Way(max(up, 1) + (down + 1 if down else 0), lambda: self._product(exponents, 1.0))
+        size = max(up, 1) + (down + 1 if down else 0)
+        return _Way(size, lambda: self._product(exponents, 1.0), not any(exponents))
 
     def _product(self, exponents: _Whole, value: float, *rest: Expression) -> Expression:
         bases = [Expression.variable(j, self.names) for j, p in enumerate(exponents) if p]
@@ -183,7 +192,7 @@ class Writer:
 
     def _number(self, value: float, factor: _Whole) -> _Way:
         if value == 0 or not any(factor):
-            return _Way(1, lambda: Expression.constant(value, self.names))
+            return _Way(1, lambda: Expression.constant(value, self.names), value == 1)
         if all(p % (2 * UNIT) == 0 for p in factor) and sum(map(bool, factor)) > 1:
             root = self._monomial(tuple(p // 2 for p in factor))
             if value == 1:
@@ -220,7 +229,11 @@ class Writer:
             sign = 1 if name == "mul" else -1
             for moved in self._moves(args, factor, sign):
                 left, right = _times(factor, moved), _times(one, moved, -sign)
-                yield self._applied(name, self.best(args[0], left), self.best(args[1], right))
+                first, second = self.best(args[0], left), self.best(args[1], right)
+                if second.is_one or (first.is_one and name == "mul"):
+                    yield first if second.is_one else second
+                else:
+                    yield self._applied(name, first, second)
         elif part.power is not None:
             yield from self._powers(part, part.power, factor)
         if any(factor) or name not in ("neg", "add", "sub", "mul", "div"):

@@ -104,3 +104,51 @@ TRANSFORMS = (
         "atanh", np.arctanh, _within(1 - 1e-12), _unary("tanh"), lambda y: 1 / np.maximum(1 - y * y, 1e-12)
     ),
 )
+
+
+def _not_zero(change: Callable[[NDArray], NDArray]) -> Callable[[NDArray], bool]:
+    def valid(y: NDArray) -> bool:
+        with np.errstate(all="ignore"):
+            t = change(y)
+        return bool(np.all(np.isfinite(t)) and (np.all(t > 0) or np.all(t < 0)))
+
+    return valid
+
+
+def _beside_one(
+    name: str,
+    forward: Callable[[NDArray], NDArray],
+    inverse: Callable[[Expression], Expression],
+    slope: Callable[[NDArray], NDArray],
+    domain: Callable[[NDArray], bool] = lambda y: True,
+) -> Transform:
+    holds = _not_zero(forward)
+    return Transform(name, forward, lambda y: domain(y) and holds(y), inverse, slope, sums=False)
+
+
+_POSITIVE = _at_least(_TINY)
+BESIDE_ONE = (
+    _beside_one("y - 1", lambda y: y - 1, lambda e: e + 1.0, np.ones_like),
+    _beside_one(
+        "y^2 - 1",
+        lambda y: y * y - 1,
+        lambda e: Expression.apply("sqrt", e + 1.0),
+        lambda y: 2 * y,
+        _POSITIVE,
+    ),
+    _beside_one("1/y - 1", lambda y: 1 / y - 1, lambda e: 1.0 / (e + 1.0), lambda y: 1 / (y * y)),
+    _beside_one(
+        "1/y^2 - 1",
+        lambda y: 1 / (y * y) - 1,
+        lambda e: 1.0 / Expression.apply("sqrt", e + 1.0),
+        lambda y: 2 / y**3,
+        _POSITIVE,
+    ),
+    _beside_one("exp(y) - 1", np.expm1, lambda e: Expression.apply("log", e + 1.0), np.exp, _within(12)),
+)
+"""For pure numbers alone, and products alone: there ``1 + u`` is what a sum of two like terms has become."""
+
+
+def transforms_of(pure: bool) -> tuple[Transform, ...]:
+    """The transforms worth trying; `pure` for a target that was made a pure number."""
+    return (*TRANSFORMS, *BESIDE_ONE) if pure else TRANSFORMS

@@ -15,6 +15,7 @@ from symnum.expressions import Expression
 from symnum.expressions.units import Unit, check_units
 from symnum.search import dimensional, homogeneous
 from symnum.search.dimensional import CONTRADICTS, NEEDS_UNITS, Dimensions, Grouping, groupings
+from symnum.search.transforms import BESIDE_ONE
 from symnum.search.view import original
 
 
@@ -110,6 +111,18 @@ def test_rewriting_keeps_the_function(text, outer):
     assert np.all(np.abs(found[ok] - expected[ok]) <= 1e-8 * scale)
 
 
+def test_any_formula_is_shortened():
+    names = ("a", "b", "c", "d", "g")
+    e = Expression.parse("4*a*sqrt((b*c*g)**2 + d**2)/g", names)
+    made = homogeneous.shortened(e, [True] * 5)
+    assert made.complexity <= Expression.parse("4*a*sqrt((b*c)**2 + (d/g)**2)", names).complexity
+    X = np.random.default_rng(3).uniform(1, 2, (20, 5))
+    for text in ("a**0*b", "b**1e9", "2**a/b", "b**0.123456789", "a**-0.5*b**(1/3)"):
+        odd = Expression.parse(text, names)
+        np.testing.assert_allclose(homogeneous.shortened(odd, [True] * 5).evaluate(X), odd.evaluate(X))
+    np.testing.assert_allclose(made.evaluate(X), e.evaluate(X))
+
+
 def test_rewriting_with_negative_columns():
     names = ("a", "b")
     X = np.random.default_rng(2).normal(size=(50, 2))
@@ -202,6 +215,17 @@ def test_exponents_of_any_size_are_taken():
     model = SymbolicRegressor(max_time=None, max_evals=20_000, random_state=0)
     model.fit(X, X[:, 2] * (1 + X[:, 0]), X_units=["1", "m^(1/7)*s^900", "m"], y_units="m")
     assert model.equations_.loc[model.best_index_, "r2"] > 1 - 1e-12
+
+
+@pytest.mark.parametrize("transform", BESIDE_ONE, ids=lambda t: t.name)
+def test_transforms_of_pure_numbers(transform):
+    y = np.linspace(1.1, 2.0, 30) if transform.valid(np.linspace(1.1, 2.0, 30)) else np.linspace(0.1, 0.9, 30)
+    t = transform.apply(y)
+    e = transform.inverse(Expression.variable(0, ("t",)))
+    np.testing.assert_allclose(e.evaluate(t[:, None]), y)
+    step = 1e-6
+    slope = np.abs(transform.forward(y + step) - transform.forward(y - step)) / (2 * step)
+    np.testing.assert_allclose(transform.slope(y), slope, rtol=1e-5)
 
 
 def test_groupings_are_few_different_and_complete():
