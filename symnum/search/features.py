@@ -12,7 +12,8 @@ FEW = 10
 """Columns that are always kept, where there are so many: the enumeration handles them well."""
 MOST = 24
 """Columns that a search sees at most."""
-_ROWS = 2_000
+_ROWS = 1_500
+_TREES = 60
 
 
 def select_columns(problem: Problem) -> list[int]:
@@ -61,7 +62,7 @@ def _by_forest(X: NDArray, y: NDArray, weights: NDArray) -> tuple[list[int], set
 
     d = X.shape[1]
     shadows = np.random.default_rng(d).permuted(X, axis=0)
-    forest = ExtraTreesRegressor(100, min_samples_leaf=3, random_state=0)
+    forest = ExtraTreesRegressor(_TREES, min_samples_leaf=5, max_features=0.5, random_state=0)
     forest.fit(np.hstack([X, shadows]), y, sample_weight=weights)
     importance = forest.feature_importances_
     order = np.argsort(-importance[:d], kind="stable")
