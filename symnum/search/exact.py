@@ -22,6 +22,7 @@ FIT_ROWS = 400
 PLAIN, TIMES_TARGET, LOGARITHM = 0, 1, 2
 """How a dictionary column was made from a bank element: itself, times T(y), its logarithm."""
 _HITS = 12
+_SPARE_ROWS = 9
 
 
 def bank_rows(view: View, count: int = 36) -> NDArray[np.int64]:
@@ -114,10 +115,11 @@ class ExactSearch:
         if t is None or (self.view.dims is not None and transform.dims(self.view.dims[1]) is None):
             return
         d = self.X.shape[1]
-        degree = max(
-            k for k in (1, 2, 3, 4, 6) if _count_monomials(d, k) <= min(150, len(self.y) // 3) or k == 1
-        )
-        if _count_monomials(d, degree) < len(self.y) - 10:
+        # Of one variable any degree up to 10 that leaves rows to tell chance from exactness.
+        most = min(150, len(self.y) // 3) if d > 1 else len(self.y) - _SPARE_ROWS
+        degrees = (1, 2, 3, 4, 6) if d > 1 else (1, 2, 3, 4, 6, 8, 10)
+        degree = max(k for k in degrees if _count_monomials(d, k) <= most or k == 1)
+        if _count_monomials(d, degree) <= len(self.y) - _SPARE_ROWS:
             e = through(transform, lambda: solve_sum(t, list(self._monomials(degree))))
             if e is not None:
                 yield e

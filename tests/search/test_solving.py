@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from symnum.expressions import Expression
+from symnum.search.bank import Bank
+from symnum.search.exact import ExactSearch, bank_rows
 from symnum.search.forms import combination, product
 from symnum.search.snapping import snap, snap_exponent
 from symnum.search.solving import solve_product, solve_quotient, solve_sum
-from symnum.search.transforms import TRANSFORMS
+from symnum.search.transforms import IDENTITY, TRANSFORMS
+from symnum.search.view import original
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0.5, 3, (300, 3))
@@ -112,3 +115,19 @@ def test_forms_are_written_short():
     assert str(product(0.5, [a], [0])) == "1/2"
     assert str(combination([1.0, -2.0, 3.0], [a, b, None])) == "a + 3 - 2*b"
     assert str(combination([0.0], [a])) == "0"
+
+
+def test_a_polynomial_of_high_degree_from_twenty_rows():
+    x = np.random.default_rng(0).uniform(-1, 1, (20, 1))
+    truth = sum(x[:, 0] ** k for k in (1, 4, 7, 9))
+    view = original(x, truth, ("x",))
+    rows = bank_rows(view)
+    bank = Bank.start(x[rows], ("x",), ("inv",), ("add", "mul"), 20)
+    bank.grow(20, lambda: False)
+    found = next(ExactSearch(view, bank, rows, None).polynomials(IDENTITY))
+    new = np.linspace(-2, 2, 41)[:, None]
+    np.testing.assert_allclose(
+        found.evaluate(new), sum(new[:, 0] ** k for k in (1, 4, 7, 9)), rtol=1e-9, atol=1e-9
+    )
+    noise = original(x, np.random.default_rng(1).normal(size=20), ("x",))
+    assert next(ExactSearch(noise, bank, rows, None).polynomials(IDENTITY), None) is None
