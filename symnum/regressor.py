@@ -19,7 +19,7 @@ from symnum.expressions.expression import Expression, default_names
 from symnum.problem import Problem
 from symnum.search import driver, outputs
 from symnum.search.budget import Budget
-from symnum.search.candidate import Candidate, HallOfFame
+from symnum.search.candidate import JUDGED_ROWS, VERIFYING, Candidate, HallOfFame
 from symnum.search.dimensional import statement
 from symnum.search.losses import make_loss
 from symnum.search.selection import scores, select
@@ -236,7 +236,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         return self
 
     def _run(self, problem: Problem, settings: Settings) -> None:
-        budget = Budget(self.max_time, self.max_evals).start()
+        budget = Budget(self._seconds(len(problem.y)), self.max_evals).start()
         rng = generator(self.random_state)
         loss = make_loss(self.loss, problem.X, problem.y)
         hall, ledger = HallOfFame(problem, self.max_complexity, settings.whole, loss), []
@@ -269,6 +269,12 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             raise BudgetExhausted(
                 "the budget ended before any formula was judged; allow more max_time or max_evals"
             )
+
+    def _seconds(self, rows: int) -> float | None:
+        """Seconds for the search; of a large table the last ones are for judging the front on all rows."""
+        if self.max_time is None or rows <= JUDGED_ROWS:
+            return self.max_time
+        return self.max_time - min(0.15 * self.max_time, VERIFYING * rows)
 
     def _collect(self) -> None:
         """Attributes of the outputs as lists."""

@@ -23,6 +23,8 @@ FIT_ROWS = 1_000
 """Rows that constants are fitted on; all rows judge the result."""
 JUDGED_ROWS = 20_000
 """Rows that judge formulas while the search runs; `HallOfFame.verify` uses all of a larger table."""
+VERIFYING = 1.5e-6
+"""Seconds a row that judging a front on all rows takes, about."""
 _CHUNK = 100_000
 
 
