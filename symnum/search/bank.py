@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -239,30 +240,33 @@ class Bank:
         return OPERATORS.by_code.get(code) or next(m for m in macros if m.code == code)
 
     def _dims_of(self, name: str, left: NDArray, right: NDArray) -> NDArray[np.int16]:
-        """Dimensions of an operator's results; the operands are known to fit."""
-        dims = self.dims
-        if dims is None or name not in ("add", "sub", "mul", "div", "square", "sqrt", "inv"):
+        """Dimensions of an operator's results by the operator table; the operands are known to fit."""
+        dims, rule = self.dims, OPERATORS[name].unit
+        if dims is None or rule in ("number", "sign", "power"):
             return np.zeros((len(left), 0 if dims is None else dims.shape[1]), np.int16)
         first = dims[left]
-        if name in ("mul", "div"):
-            return first + dims[right] if name == "mul" else first - dims[right]
-        powers = {"square": 2 * first, "sqrt": first // 2, "inv": -first}
-        return powers.get(name, first)
+        if rule in ("mul", "div"):
+            return first + dims[right] if rule == "mul" else first - dims[right]
+        if rule in ("same", "keep"):
+            return first
+        power = Fraction(rule)
+        return first * power.numerator // power.denominator
 
     def fitting(self, name: str, left: NDArray, right: NDArray) -> NDArray[np.bool_]:
         """Which operands an operator may take by their dimensions."""
-        dims, most = self.dims, self._most
-        if dims is None or most is None or name == "inv":
+        dims, most, rule = self.dims, self._most, OPERATORS[name].unit
+        if dims is None or most is None or rule in ("keep", "sign"):
             return np.ones(len(left), bool)
-        if name in ("add", "sub"):
+        if rule == "same":
             return np.all(dims[left] == dims[right], axis=1)
-        if name == "square":
-            return np.all(np.abs(dims[left]) <= most, axis=1)
-        if name in ("mul", "div"):
+        if rule in ("number", "power"):
+            return ~np.any(dims[left], axis=1) & ~np.any(dims[right], axis=1)
+        if rule in ("mul", "div"):
             return np.all(np.abs(self._dims_of(name, left, right)) <= most, axis=1)
-        if name == "sqrt":
-            return np.all(dims[left] % 2 == 0, axis=1)
-        return ~np.any(dims[left], axis=1) & ~np.any(dims[right], axis=1)
+        power = Fraction(rule)
+        # What is raised must be of usual size; what it becomes need not be.
+        small = np.all(np.abs(dims[left]) <= most, axis=1) if abs(power) > 1 else True
+        return small & np.all(dims[left] % power.denominator == 0, axis=1)
 
     def expression(self, index: int) -> Expression:
         """Element as an Expression over the bank's names; macros are written out."""
