@@ -24,7 +24,7 @@ from symnum.training.trainer import SNIPTrainer
 
 DEFAULTS: dict[str, Any] = {
     "max_steps": 1000,
-    "learning_rate": 1e-3,
+    "learning_rate": 2e-3,
     "lr_scheduler_type": "linear",
     "warmup_steps": 500,
     "weight_decay": 0.01,
@@ -56,7 +56,7 @@ def build_trainer(settings: Settings, out: Path, max_seconds: float | None = Non
             f"training: {error}; these are arguments of transformers.TrainingArguments"
         ) from None
     set_seed(arguments.seed)
-    model_settings = {"max_dim": data.max_dim} | dict(settings.model)
+    model_settings: dict[str, Any] = {"max_dim": data.max_dim} | dict(settings.model)
     make = SNIPConfig.compat if model_settings.pop("compat", False) else SNIPConfig
     config = make(**model_settings)
     if config.max_dim < data.max_dim:

@@ -19,6 +19,7 @@ from symnum.synthesis import EquationStream
 from symnum.training.collator import SNIPCollator
 from symnum.training.contrastive import contrastive_loss
 from symnum.training.held_out import HeldOut
+from symnum.training.optimizer import MuonAdamW, parameter_groups
 
 STREAM_STATE = "stream.json"
 
@@ -68,7 +69,8 @@ class SNIPTrainer(Trainer):
     ----------
     model : SNIPModel
     args : TrainingArguments
-        ``max_steps`` sets the length, ``dataloader_num_workers`` the processes that make batches (0: this
+        ``max_steps`` sets the length; the optimiser is `MuonAdamW`, whatever ``optim`` says;
+        ``dataloader_num_workers`` the processes that make batches (0: this
         one). The size of a batch is the stream's.
     stream : EquationStream
     collator : SNIPCollator
@@ -117,7 +119,19 @@ class SNIPTrainer(Trainer):
         self._steps += len(found[0])
         return found
 
-    # ---------------------------------------------------------------- loss and measures
+    # ---------------------------------------------------------------- optimisation
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """`MuonAdamW` with the learning rate, weight decay and betas of the arguments."""
+        if self.optimizer is None:
+            args = self.args
+            self.optimizer = MuonAdamW(
+                parameter_groups(self.model if model is None else model),
+                lr=args.learning_rate,
+                weight_decay=args.weight_decay,
+                betas=(args.adam_beta1, args.adam_beta2),
+            )
+        return self.optimizer
+
     def compute_loss(
         self,
         model: nn.Module,
