@@ -67,6 +67,11 @@ def test_data_of_one_column_may_be_flat(embedder: SNIPEmbedder):
     np.testing.assert_array_equal(*(embedder.encode_data([d]) for d in (flat, column)))
 
 
+def test_one_row_and_equal_rows_have_vectors(embedder: SNIPEmbedder):
+    vectors = embedder.encode_data([([[1.0]], [2.0]), (np.ones((5, 2)), np.zeros(5)), ([1e200], [-1e300])])
+    assert np.isfinite(vectors).all()
+
+
 def test_many_rows_are_drawn_with_the_seed(folder: Path):
     X = np.random.default_rng(0).normal(size=(5000, 2))
     data = [(X, X.sum(1))]

@@ -101,7 +101,10 @@ def pretrain(
     metrics = trainer.evaluate()
     if trainer.is_world_process_zero():
         state = trainer.state
+        arguments = trainer.args
+        a_step = settings.data.batch_size * arguments.world_size * arguments.gradient_accumulation_steps
         metrics |= {"steps": state.global_step, "max_steps": state.max_steps}
+        metrics["pairs"] = state.global_step * a_step
         (out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
         write_curve(state.log_history, out / "curve.csv")
         model = trainer.accelerator.unwrap_model(trainer.model)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from itertools import islice
@@ -120,6 +122,24 @@ def test_it_learns():
     after = trainer.evaluate()["eval_median_rank_data_64"]
     assert before > 15
     assert after < 0.6 * before
+
+
+@pytest.mark.slow
+def test_two_processes_train_together_and_go_on(tmp_path: Path):
+    import yaml
+
+    config = tmp_path / "run.yaml"
+    content = json.loads(json.dumps(TINY.to_dict())) | {"name": "pair"}
+    config.write_text(yaml.safe_dump(content))
+    script = CONFIGS.parent / "snip.py"
+    start = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", str(script)]
+    for steps in (4, 8):
+        command = [*start, "--config", str(config), "--out", str(tmp_path / "out"), "--max-steps", str(steps)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=140)
+        assert done.returncode == 0, done.stderr[-2000:]
+        metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+        assert (metrics["steps"], metrics["pairs"]) == (steps, steps * 2 * 32)
+    SNIPModel.from_pretrained(tmp_path / "out" / "weights")
 
 
 # -------------------------------------------------------------------------------------------------- data
