@@ -94,7 +94,7 @@ def shortened(e: Expression, positive: Sequence[bool]) -> Expression:
     """Same formula with monomials moved in and out of sums, fractions and powers until it is shortest."""
     d = len(e.names)
     columns = [tuple(Fraction(i == j) for i in range(d)) for j in range(d)]
-    return written(e, columns, (Fraction(0),) * d, e.names, positive)
+    return Writer(columns, e.names, positive, thorough=True).write(e, (Fraction(0),) * d)
 
 
 def _times(a: _Whole, b: _Whole, sign: int = 1) -> _Whole:
@@ -244,7 +244,12 @@ class Writer:
         back = _times(self.one, factor, -1)
         moves = [self.one, back]
         if len(self.known) < _MOST_WAYS:
-            moves.append(_times(self.one, args[1].content, sign))
+            second = _times(self.one, args[1].content, sign)
+            moves.append(second)
+            if self.thorough and sum(map(bool, second)) > 1:
+                moves += [
+                    tuple(p if j == k else 0 for k, p in enumerate(second)) for j, p in enumerate(second) if p
+                ]
             moves.append(_times(back, args[0].content, -1))
         return list(dict.fromkeys(moves))
 
