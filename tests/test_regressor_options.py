@@ -154,7 +154,10 @@ def test_warm_start_goes_on_from_what_was_found():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGALRM")
-@pytest.mark.parametrize("options", [{"loss": "absolute"}, {"guesses": ["sin(x0)*x1 + 2"]}])
+@pytest.mark.parametrize(
+    "options",
+    [{"loss": "absolute"}, {"guesses": ["sin(x0)*x1 + 2"]}, {"template": "f(x0, x1) + g(x1, x2)"}],
+)
 def test_an_alarm_keeps_what_was_found(options):
     class Late(Exception):
         pass

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from symnum.expressions.expression import Expression
 from symnum.expressions.operators import CONSTANT, OPERATORS, Operator
 from symnum.search.macros import Macro
+from symnum.search.rules import Rules
+from symnum.search.shapes import Shapes
 
 UNARY_COST = {
     "square": 1, "sqrt": 1, "inv": 1, "exp": 2, "log": 2, "sin": 2, "cos": 2, "tan": 3, "asin": 3, "acos": 3,
@@ -126,6 +128,7 @@ class Bank:
     levels: list[int] = field(default_factory=lambda: [0, 0])
     complete: bool = False
     dims: NDArray[np.int16] | None = None
+    shapes: Shapes | None = None
     _most: NDArray[np.int16] | None = None
     _table: NDArray[np.int64] = field(default_factory=lambda: np.zeros(2, np.int64))
     _probes: NDArray[np.float64] = field(default_factory=lambda: np.zeros((2, 1)))
@@ -139,13 +142,15 @@ class Bank:
         binary: Sequence[str | Macro],
         capacity: int,
         dims: NDArray[np.int16] | None = None,
+        rules: Rules | None = None,
     ) -> Bank:
         """Bank of the columns of X (rows, d) and the number one.
 
         With `dims` (d, b), the scaled exponents of the columns' units (`Dimensions.scaled`), sums are formed
         of like dimensions, functions of pure numbers, and roots where the exponents can be halved. The one is
         a pure number: constants with units are not in the bank. Products whose exponents exceed the largest
-        of a column by more than the smallest one are left out (not so their squares).
+        of a column by more than the smallest one are left out (not so their squares). Elements that break
+        the `rules` on sizes, depth and nesting are not formed.
         """
         rows = X.shape[0]
         bits = int(np.ceil(np.log2(max(capacity, 16) * 2)))
@@ -164,6 +169,8 @@ class Bank:
             )
             largest = size.max(axis=0, initial=0)
             bank._most = largest + np.minimum(step, largest)
+        if rules is not None and Shapes.wanted(rules):
+            bank.shapes = Shapes(rules, capacity)
         bank.values[0] = 1.0
         bank.op[0], bank.cost[0], bank.size = _LEAF_ONE, 1, 1
         for j in range(X.shape[1]):
@@ -184,6 +191,8 @@ class Bank:
         self.cost[at], self.nested[at] = cost, nested[kept]
         if self.dims is not None and op not in (_LEAF_ONE, _LEAF_VARIABLE):
             self.dims[at] = self._dims_of(self.operator(op).name, left[kept], right[kept])
+        if self.shapes is not None and op not in (_LEAF_ONE, _LEAF_VARIABLE):
+            self.shapes.append(at, self.operator(op), left[kept], right[kept])
         self.size += new
         self.generated += len(block)
 
@@ -348,6 +357,8 @@ def _unary_job(bank: Bank, name: str | Macro, i0: int, i1: int) -> Callable[[], 
         keep &= ~np.isin(bank.op[i0:i1], [OPERATORS[n].code for n in _UNDONE_BY.get(name, ())])
         if bank.dims is not None:
             keep &= bank.fitting(name, index, index)
+        if bank.shapes is not None:
+            keep &= bank.shapes.fitting(op, index, index)
         index, nested = index[keep], nested[keep]
         with np.errstate(all="ignore"):
             block = op.numpy(bank.values[index])
@@ -374,6 +385,9 @@ def _binary_job(
         first, second = (right, left) if reverse else (left, right)
         if bank.dims is not None:
             keep = bank.fitting(op.name, first, second)
+            first, second = first[keep], second[keep]
+        if bank.shapes is not None:
+            keep = bank.shapes.fitting(op, first, second)
             first, second = first[keep], second[keep]
         with np.errstate(all="ignore"):
             block = op.numpy(bank.values[first], bank.values[second])

@@ -91,7 +91,9 @@ def _plain(problem: Problem, settings: Settings, budget: Budget) -> Iterator[Exp
     size = min(_PLAIN, budget.evals_left() // 4)
     if size < 10:
         return
-    bank = Bank.start(np.ascontiguousarray(X[:_PLAIN_ROWS]), problem.names, unary, binary, size)
+    bank = Bank.start(
+        np.ascontiguousarray(X[:_PLAIN_ROWS]), problem.names, unary, binary, size, None, settings.rules
+    )
     bank.grow(size, lambda: _late(budget))
     budget.charge(bank.generated)
     rows = _fit_rows(problem)

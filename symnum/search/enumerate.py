@@ -278,7 +278,7 @@ class _Run:
     def _bank(self, view: View, rows: NDArray, size: int) -> Bank:
         X = np.ascontiguousarray(view.X[rows])
         dims = None if view.dims is None else view.dims[0]
-        return Bank.start(X, view.names, self.unary, self.binary, size, dims)
+        return Bank.start(X, view.names, self.unary, self.binary, size, dims, self.hall.rules)
 
     def _share(self, size: int, part: int = 3) -> int:
         """Bank size within the limits; one stage takes only a part of the evaluations that are left."""

@@ -105,7 +105,7 @@ class TemplateSearch:
         size = max(0, min(_SCAN, self.budget.evals_left() // (4 * _STARTS)))
         if size < 5 or not np.all(np.isfinite(self.inputs[function])):
             return
-        bank = Bank.start(Z, self._names(function), unary, binary, size)
+        bank = Bank.start(Z, self._names(function), unary, binary, size, None, self.rules)
         quietly(lambda: bank.grow(size, self._late))
         others = {f: _flexible(self._names(f)) for f in self.template.functions if f != function}
         forms = [

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import sympy
 
 from symnum import Expression
 from symnum.exceptions import InvalidInput
+from symnum.search.bank import DEFAULT_BINARY, DEFAULT_UNARY, Bank
 from symnum.search.rules import Rules, make_rules
 
 
@@ -92,3 +94,25 @@ def test_costs_change_complexity_and_sizes():
 def test_bad_rules_are_named(change, word):
     with pytest.raises(InvalidInput, match=word):
         rules(**change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sizes": {"sin": 2, "mul": (-1, 1)}},
+        {"nesting": {"square": {"sin": 0}, "add": {"add": 1}}},
+        {"depth": 3},
+        {"costs": {"exp": 3}, "sizes": {"add": 4, "sqrt": 1}},
+    ],
+)
+def test_a_bank_forms_nothing_that_breaks_the_rules(change):
+    made = rules(**change)
+    X = np.random.default_rng(0).uniform(1, 2, (24, 2))
+    given = (np.ascontiguousarray(X), ("x0", "x1"), DEFAULT_UNARY, DEFAULT_BINARY, 1_500)
+    free, bound = Bank.start(*given), Bank.start(*given, rules=made)
+    for bank in (free, bound):
+        bank.grow(1_500, lambda: False)
+    # The bank's own spelling is judged, before any algebra.
+    broken = [i for i in range(free.size) if not made.allows(free.expression(i))]
+    assert broken
+    assert all(made.allows(bound.expression(i)) for i in range(bound.size))
