@@ -119,7 +119,14 @@ def _powered(exponents: _Whole, power: Fraction) -> _Whole | None:
 class Writer:
     """Writes formulas of one set of groups; see `written`."""
 
-    def __init__(self, groups: Sequence[_Whole], names: Sequence[str], positive: Sequence[bool]) -> None:
+    def __init__(
+        self,
+        groups: Sequence[Exponents],
+        names: Sequence[str],
+        positive: Sequence[bool],
+        thorough: bool = False,  # monomials move in parts, too
+    ) -> None:
+        self.thorough = thorough
         self.groups, self.names, self.positive = [_whole(g) for g in groups], tuple(names), positive
         self.one: _Whole = (0,) * len(self.names)
         self.known: dict[tuple[_Part, _Whole], _Way] = {}
