@@ -13,8 +13,9 @@
 # %% [markdown]
 # # Equations of motion from data
 #
-# A recorded trajectory in, a system of differential equations out: `DynamicsRegressor`. Two examples, each with noise:
-# a predator and its prey, and a pendulum of which only the angle was recorded. It runs in under three minutes.
+# A recorded trajectory in, a system of differential equations out: `DynamicsRegressor`. Two examples, each
+# with noise: a predator and its prey, and a pendulum of which only the angle was recorded. It runs in under
+# three minutes.
 
 # %%
 # %matplotlib inline
@@ -36,8 +37,8 @@ def record(system, start, t):
 # %% [markdown]
 # ## Predator and prey
 #
-# Rosenzweig and MacArthur's predators get full: the more prey, the smaller the share they catch. We record 90 points at
-# irregular times, with 2 % noise. Pretend not to know the next three lines.
+# Rosenzweig and MacArthur's predators get full: the more prey, the smaller the share they catch. We record
+# 90 points at irregular times, with 2 % noise. Pretend not to know the next three lines.
 
 
 # %%
@@ -58,15 +59,15 @@ display(Math(model.latex()))
 model.equations_
 
 # %% [markdown]
-# Each constant comes with its standard deviation. Where a simple number explains the data as well, it was put in its
-# place.
+# Each constant comes with its standard deviation. Where a simple number explains the data as well, it was
+# put in its place.
 
 # %%
 model.constants_
 
 # %% [markdown]
-# The forecast goes on where the data end. The band is two standard deviations of the trajectory, from the covariance of
-# constants and initial state.
+# The forecast goes on where the data end. The band is two standard deviations of the trajectory, from the
+# covariance of constants and initial state.
 
 # %%
 plot_forecast(model, until=60)
@@ -75,8 +76,9 @@ plot_forecast(model, until=60)
 plot_phase_portrait(model)
 
 # %% [markdown]
-# Nothing was differentiated to choose the equations: candidates are compared with the data as integrals, and whole
-# systems as trajectories. As a check, here are derivatives of smoothed data beside the right-hand sides.
+# Nothing was differentiated to choose the equations: candidates are compared with the data as integrals, and
+# whole systems as trajectories. As a check, here are derivatives of smoothed data beside the right-hand
+# sides.
 
 # %%
 plot_right_hand_sides(model)
@@ -93,7 +95,8 @@ print("R2 from another start:", 1 - ((truth - made) ** 2).sum() / ((truth - trut
 # %% [markdown]
 # ## A pendulum, from its angle alone
 #
-# With `order=2` only positions are needed: the regressor seeks the acceleration in terms of angle and angular velocity.
+# With `order=2` only positions are needed: the regressor seeks the acceleration in terms of angle and
+# angular velocity.
 
 
 # %%
@@ -117,5 +120,5 @@ plot_forecast(swing, until=24)
 plot_phase_portrait(swing)
 
 # %% [markdown]
-# The model is a JSON file: `swing.save("pendulum.json")`, and `DynamicsRegressor.load` brings it back. On the command
-# line: `symnum dynamics pendulum.csv --time-column t --order 2`.
+# The model is a JSON file: `swing.save("pendulum.json")`, and `DynamicsRegressor.load` brings it back. On
+# the command line: `symnum dynamics pendulum.csv --time-column t --order 2`.

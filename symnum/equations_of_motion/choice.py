@@ -87,8 +87,8 @@ class Judge:
         if not np.all(np.isfinite(squares)):
             return np.inf
         return sum(
-            bits_of(e, float(s) / n, int(n), float(a)) + cancellation_bits(e, self.columns)
-            for e, s, n, a in zip(equations, squares, self.rows, self.signal, strict=True)
+            bits_of(e, float(s) / n, int(n)) + cancellation_bits(e, self.columns)
+            for e, s, n in zip(equations, squares, self.rows, strict=True)
         )
 
     def fit(

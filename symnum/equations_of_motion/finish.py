@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symnum.equations_of_motion.choice import Fitted, Judge, better, key_of
-from symnum.equations_of_motion.fitting import tidy
+from symnum.equations_of_motion.fitting import precision_bits, tidy
 from symnum.equations_of_motion.flow import Flow
 from symnum.equations_of_motion.shooting import normal_equations
 from symnum.equations_of_motion.terms import join, split, with_few_signs
@@ -59,7 +59,7 @@ def snapped(judge: Judge, best: Fitted) -> Fitted:
     if not len(flow.theta) or not np.all(np.isfinite(C)):
         return best
     theta, free = flow.theta.copy(), np.ones(len(flow.theta), bool)
-    precision = 0.5 * np.log2(max(judge.rows.mean(), 2)) + np.log2(max(float(np.median(judge.signal)), 2))
+    precision = precision_bits(int(judge.rows.mean()))
     for j in np.argsort(np.sqrt(np.diag(C)) / np.maximum(np.abs(theta), 1e-12))[::-1]:
         variance = C[j, j]
         if variance <= 0:

@@ -16,14 +16,17 @@ from symnum.expressions.canonical import canonical
 from symnum.expressions.compiled import evaluate_batch, evaluate_with_jacobian
 from symnum.expressions.expression import Expression
 from symnum.expressions.operators import OPERATORS
-from symnum.search.mdl import description_length
+from symnum.search.mdl import constant_bits
 
 Float = NDArray[np.float64]
 
 _RARE = frozenset("sin cos tan asin acos atan exp log sqrt cbrt tanh sinh cosh abs sign min max".split())
-_RARE_BITS = 14.0
+_RARE_BITS = 10.0
 """Price of a function beside its place in the formula: most laws of motion are polynomials and fractions, and
 over the range of few data a cosine often looks like one."""
+
+_NODE_BITS = 2.0
+"""Price of a node: a term of three nodes is one of some twenty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +47,38 @@ def tidy(e: Expression) -> Expression:
         return e
 
 
-def bits_of(e: Expression, loss: float, rows: int, signal: float) -> float:
-    """Description length of a right-hand side; residuals are in units of the noise.
+def bits_of(e: Expression, loss: float, rows: int) -> float:
+    """Description length of a right-hand side and of its residuals.
 
     Parameters
     ----------
     e : Expression
     loss : float
-        Mean squared residual.
+        Mean squared residual in units of the noise.
     rows : int
         Data.
-    signal : float
-        Root mean square of the data in units of the noise.
+
+    Notes
+    -----
+    As in the extended Bayesian information criterion (Chen & Chen, Biometrika 95, 2008) a term costs half a
+    logarithm of the data for its constant and the logarithm of the number of forms it was chosen from.
     """
     e = tidy(e)  # sums of terms are judged by their shortest spelling
+    structure = _NODE_BITS * len(e) + rare_bits(e)
+    constants = sum(constant_bits(float(c), precision_bits(rows)) for c in e.constants)
     # Far below the noise there is nothing to gain: a fit too good only says that the noise was overrated.
-    return description_length(e, max(loss, 1e-4), rows, signal) + rare_bits(e)
+    return structure + constants + 0.5 * rows * float(np.log2(max(loss, 1e-4)))
+
+
+def precision_bits(rows: int) -> float:
+    """Bits to which data determine a constant, beside its size."""
+    return 0.5 * float(np.log2(max(rows, 2)))
+
+
+def term_bits(term: Expression, rows: int) -> float:
+    """About what a term with a factor adds to the description of a sum."""
+    constants = (1 + len(term.constants)) * (4.0 + precision_bits(rows))
+    return _NODE_BITS * (len(term) + 2) + constants + rare_bits(term)
 
 
 @lru_cache(maxsize=20_000)
@@ -135,7 +154,7 @@ def refine(form: IntegralForm, e: Expression, steps: int = 15) -> Scored | None:
                 break
     fitted = e.with_constants(values)
     loss /= form.rows
-    bits = bits_of(fitted, loss, form.rows, float(np.sqrt(np.mean(form.target**2))))
+    bits = bits_of(fitted, loss, form.rows)
     return Scored(fitted, loss, bits + cancellation_bits(fitted, form.columns))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from symnum.equations_of_motion.fitting import Scored, rare_bits, refine
+from symnum.equations_of_motion.fitting import Scored, refine, term_bits
 from symnum.equations_of_motion.motion import IntegralForm
 from symnum.expressions.compiled import evaluate_batch
 from symnum.expressions.expression import Expression
@@ -52,7 +52,7 @@ def sparse_candidates(
     useful = norms > 1e-12 * max(float(norms.max()), 1e-300)
     library = [t for t, ok in zip(library, useful, strict=True) if ok]
     F = features[useful] / norms[useful][:, None]
-    price = np.array([len(t) * 4.0 + 4.0 * len(t.constants) + rare_bits(t) for t in library]) + 12.0
+    price = np.array([term_bits(t, form.rows) for t in library])
     ranked = _beam(F @ F.T, F @ form.target, float(form.target @ form.target), price, form.rows)
     found: list[Scored] = []
     for subset in ranked[:most]:

@@ -16,6 +16,9 @@ from symnum.expressions.expression import Expression
 
 Float = NDArray[np.float64]
 
+_EXACT = 1e-4
+"""Share of the variance below which a misfit counts as none: the differentiation makes it, not the terms."""
+
 
 class SystemMethod(ABC):
     """One way to find a system."""
@@ -116,7 +119,7 @@ def _score(equations: Sequence[Expression], t: Float, U: Float, terms: int, mode
         spread = float(np.sum((U - U.mean(axis=0)) ** 2))
         error = float(np.sum((U - made) ** 2))
         if error < spread:
-            return 0, n * np.log(error / n + 1e-20 * spread) + terms * np.log(n)
+            return 0, n * np.log((error + _EXACT * spread) / n) + terms * np.log(n)
     slopes = model.differentiation_method(U, t)
     with np.errstate(all="ignore"):
         error = float(np.sum((slopes - np.stack([e.evaluate(U) for e in equations], axis=1)) ** 2))
