@@ -167,7 +167,8 @@ class Discovery:
 
     def _snap(self) -> None:
         if self.best is not None:
-            self._improve(snapped(self.judge, self.best))
+            self.best = snapped(self.judge, self.best)
+            self.tell(self.best, self.stage)
 
     # ---------------------------------------------------------------- parts
     def _judged(self, place: int, expressions: Iterable[Expression]) -> list[Scored]:

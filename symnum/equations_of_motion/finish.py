@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symnum.equations_of_motion.choice import Fitted, Judge, better, key_of
-from symnum.equations_of_motion.fitting import precision_bits, tidy
+from symnum.equations_of_motion.fitting import tidy
 from symnum.equations_of_motion.flow import Flow
 from symnum.equations_of_motion.shooting import normal_equations
 from symnum.equations_of_motion.terms import join, split, with_few_signs
@@ -59,30 +59,35 @@ def snapped(judge: Judge, best: Fitted) -> Fitted:
     if not len(flow.theta) or not np.all(np.isfinite(C)):
         return best
     theta, free = flow.theta.copy(), np.ones(len(flow.theta), bool)
-    precision = precision_bits(int(judge.rows.mean()))
+    total = 0.0
     for j in np.argsort(np.sqrt(np.diag(C)) / np.maximum(np.abs(theta), 1e-12))[::-1]:
         variance = C[j, j]
         if variance <= 0:
             continue
+        # A fitted constant is known to its standard deviation and is written with as many bits.
+        precision = max(float(np.log2(max(abs(theta[j]), 1e-12) / np.sqrt(variance))), 0.0)
         options = []
         for value in _simple(float(theta[j]), 2.5 * np.sqrt(variance)):
             saved = constant_bits(float(theta[j]), precision) - constant_bits(value, precision)
             cost = 0.5 * (value - theta[j]) ** 2 / variance * np.log2(np.e)
-            options.append((saved - cost, value))
-        gain, value = max(options, default=(0.0, 0.0))
+            options.append((saved - cost, value, saved))
+        gain, value, saved = max(options, default=(0.0, 0.0, 0.0))
         if gain <= 0:
             continue
         row = C[:, j] / variance
         moved = theta + np.where(free, row * (value - theta[j]), 0.0)
         moved[j] = value
-        theta, free[j] = moved, False
+        theta, free[j], total = moved, False, total + saved
         C = C - np.outer(row, C[j])
     if free.all():
         return best
     trial = [with_few_signs(tidy(e)) for e in flow.with_theta(theta).equations]
     held = Flow(trial, [False] * len(trial))
     made = judge.fit_flow(held, best.windows, best.level, best.fit.starts)
-    return made if better(made, best) else best  # type: ignore[return-value]
+    if made is None:
+        return best
+    lost = 0.5 * judge.rows * np.log2(np.maximum(made.losses, 1e-4) / np.maximum(best.losses, 1e-4))
+    return made if float(np.sum(lost)) < total else best
 
 
 def _simple(value: float, within: float) -> list[float]:
