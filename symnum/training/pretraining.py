@@ -24,13 +24,14 @@ from symnum.training.trainer import SNIPTrainer
 
 DEFAULTS: dict[str, Any] = {
     "max_steps": 1000,
-    "learning_rate": 2e-3,
+    "learning_rate": 5e-3,
     "lr_scheduler_type": "linear",
     "warmup_steps": 500,
     "weight_decay": 0.01,
     "adam_beta2": 0.98,
     "max_grad_norm": 1.0,
     "bf16": True,
+    "use_cpu": not torch.cuda.is_available(),
     "logging_steps": 50,
     "eval_strategy": "steps",
     "eval_steps": 2000,
