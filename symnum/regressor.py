@@ -284,7 +284,8 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
 
     def _former(self, names: tuple[str, ...]) -> list[Expression]:
         """Formulas of the fit before, as far as they speak of these columns."""
-        former = getattr(self, "expressions_", [])
+        same = self.template in (None, vars(self).get("_template"))
+        former = getattr(self, "expressions_", []) if same else []
         return [e for e in former if isinstance(e, Expression) and e.names == names]
 
     def _tell(self, candidate: Candidate, hall: HallOfFame, budget: Budget) -> bool:
@@ -323,7 +324,7 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
             table["units_ok"] = consistent
         self.equations_ = pd.DataFrame(table)
         self.ledger_ = pd.DataFrame([asdict(stage) for stage in ledger])
-        self.stop_reason_ = reason
+        self.stop_reason_, self._template = reason, self.template
         self.units_ = None if problem.units is None else tuple(str(u) for u in problem.units)
         self.n_rows_ = len(problem.y)
 

@@ -166,6 +166,13 @@ def test_outliers_and_a_template():
     np.testing.assert_allclose(model.predict(X), X[:, 2] * np.exp(-X[:, 0]), rtol=1e-2)
 
 
+def test_warm_start_keeps_only_what_has_the_form():
+    y = X[:, 0] * X[:, 2]
+    model = quick("A*f(x0)", warm_start=True, max_evals=2_000).fit(X, y)
+    model.set_params(template="A + B*x2").fit(X, y)
+    assert not any(0 in e.variables for e in model.expressions_)
+
+
 def test_an_error_in_a_callback_keeps_what_was_found():
     def fail(event):
         if "f," in event.stage:
