@@ -116,7 +116,7 @@ class Growth:
         self.pool_values = pool.values.astype(np.float32)
         self.pool_squares = self.pool_values**2
         self.archive: dict[int, list[Model]] = {}
-        self.seen: set[tuple] = set()
+        self.seen: set[int] = set()
         self.told: dict[int, float] = {}
 
     def start(self, seeds: Sequence[Expression]) -> Iterator[Expression]:
@@ -187,7 +187,7 @@ class Growth:
         """Programs with fitted constants: all by a few steps, the best to the end."""
         fresh = []
         for p in programs:
-            key = (tuple(p.codes), tuple(float(f"{c:.3g}") for c in p.constants))
+            key = hash((tuple(p.codes), tuple(float(f"{c:.3g}") for c in p.constants)))
             finite = all(map(np.isfinite, p.constants))
             if finite and key not in self.seen and len(p.constants) <= MOST_CONSTANTS + 2:
                 self.seen.add(key)

@@ -21,12 +21,13 @@ from symnum.search.solving import Column, solve_sum
 from symnum.search.view import View
 
 MOST_TERMS = 6
-_WIDTH = 6
+_WIDTH, _EXACT_WIDTH = 6, 16
 _BANK = 3_000
 _EXACT_BANK = 20_000
 _PREFIXES = 60
 _MONOMIALS = 12_000
 _FIT_ROWS = 400
+_CHOICE_ROWS = 400
 
 
 @dataclass(slots=True)
@@ -98,7 +99,9 @@ def choose_terms(
         ranked = sorted(trials, key=lambda s: (trials[s], sorted(s)))[:width]
         if not ranked:
             break
-        beam = list(dict.fromkeys(pool.exchanged(tuple(sorted(s))) for s in ranked))
+        # The sets as they grew are followed as well: exchanges can trade true terms for a better fit so far.
+        grown = [tuple(sorted(s)) for s in ranked]
+        beam = list(dict.fromkeys([*(pool.exchanged(s) for s in grown), *grown]))
         found = sorted((pool.solve(members) for members in beam), key=lambda c: c.loss)
         made += found
         if found[0].loss <= 1e-26 * pool.scale:
@@ -198,7 +201,9 @@ class SumSearch:
         charge: Callable[[int], None],
     ) -> None:
         self.view, self.most, self.charge = view, most, charge
-        self.data = data_of(view.X, view.y, weights)
+        # In this order the first rows, which score insertions, are a fair sample of a sorted table as well.
+        order = view.rows(len(view.y))
+        self.data = data_of(view.X[order], view.y[order], None if weights is None else weights[order])
         terms = [*columns(view.X, view.names, unary, binary), *_bank_terms(view, unary, binary)]
         self.pool = pool_of(terms, self.data)
         self.growth = Growth(self.data, view.names, self.pool, most, unary, rng, n_jobs, charge)
@@ -320,14 +325,13 @@ class _ExactSums:
     def _prefixes(self, elements: NDArray, stop: Callable[[], bool]) -> Iterator[tuple[int, ...]]:
         """Sets of one to three terms that belong to a sparse approximation."""
         good = [int(k) for k in elements[np.argsort(self.cost[elements], kind="stable")][:3_000]]
-        columns = [self.column(k)[0] for k in good]
+        columns = [self.column(k)[0][:_CHOICE_ROWS] for k in good]
         keep = [i for i, v in enumerate(columns) if np.all(np.isfinite(v)) and np.ptp(v) > 0]
         values, index = np.stack([columns[i] for i in keep]), [good[i] for i in keep]
-        made = choose_terms(values, self.y, np.ones(len(self.y)), 5, 12, stop)
+        y = self.y[:_CHOICE_ROWS]
+        made = choose_terms(values, y, np.ones(len(y)), 5, _EXACT_WIDTH, stop)
         seen: set[frozenset[int]] = set()
-        singles = [
-            (k,) for k in _largest(_Columns(values, self.y, np.ones(len(self.y))).gains(())[0], _PREFIXES)
-        ]
+        singles = [(k,) for k in _largest(_Columns(values, y, np.ones(len(y))).gains(())[0], _PREFIXES)]
         for members in [*singles, *(c.members for c in made)]:
             for count in range(1, 4):
                 for part in combinations(members, count):

@@ -183,3 +183,16 @@ def test_moves_leave_whole_programs_with_the_values_they_stand_for():
 def test_parts_without_variables_become_numbers():
     codes = [*Expression.parse("a*b").codes.tolist()[:1], 0, 0, 1, 3]  # a * (1.5 + 2.5)
     assert folded(Program(codes, [1.5, 2.5])) == Program([codes[0], 0, 3], [4.0])
+
+
+def test_a_sorted_table_is_shuffled_before_its_first_rows_score():
+    rng = np.random.default_rng(7)
+    X = np.sort(rng.uniform(size=(900, 2)), axis=0)
+    weights = 1 + X[:, 0]
+    search = SumSearch(
+        original(X, X[:, 0] ** 2, ("a", "b")), weights, UNARY, BINARY, 10, rng, 1, lambda n: None
+    )
+    data = search.data
+    assert abs(data.X[:500, 0].mean() - X[:, 0].mean()) < 0.05
+    np.testing.assert_allclose(data.y, data.X[:, 0] ** 2)
+    np.testing.assert_allclose(data.weights, (1 + data.X[:, 0]) / weights.mean())
