@@ -6,7 +6,7 @@ transform; residuals are weighted by |dT/dy|^-1 so that a fit of T(y) minimises 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -89,11 +89,16 @@ class ApproximateSearch:
         self.cost = bank.cost[self.index].astype(np.int64)
         self.dims = None if bank.dims is None else bank.dims[self.index]
 
-    def everything(self, stop: Callable[[], bool]) -> Iterator[Expression]:
-        """Formulas for y: of each cost the readouts that promise the least error, whatever the transform."""
+    def everything(
+        self, stop: Callable[[], bool], transforms: Sequence[Transform] = ()
+    ) -> Iterator[Expression]:
+        """Formulas for y: of each cost the readouts that promise the least error, whatever the transform.
+
+        All transforms are tried that suit the view when none are given.
+        """
         yield from self.powers()
         proposals: list[Proposal] = []
-        for transform in transforms_of(self.view.scale is not None):
+        for transform in transforms or transforms_of(self.view.scale is not None):
             if stop():
                 break
             target = transform.apply(self.y)
@@ -112,7 +117,7 @@ class ApproximateSearch:
             proposal = proposals[k]
             place = count.get((proposal.kind, proposal.cost), 0)
             # Within its kind a dearer readout must promise more than the cheaper ones before it.
-            bound = (0.98 if place == 0 else 1.3) * best.get(proposal.kind, np.inf)
+            bound = (1.0 if place == 0 else 1.3) * best.get(proposal.kind, np.inf)
             if place >= _PER_COST or proposal.loss > bound:
                 continue
             count[proposal.kind, proposal.cost] = place + 1
@@ -244,7 +249,9 @@ class ApproximateSearch:
         for i, j, loss, total in pool.best_pairs(columns[chosen], cost[chosen]):
             parts = [(int(member[chosen[k]]), bool(is_log[chosen[k]])) for k in (i, j)]
             job = partial(self._product, transform, target, weight, usable, parts)
-            made.append(Proposal(loss, total + 1, "products" + group, job))
+            # A rate in an exponential is a free number more than a power, which is mostly a whole number.
+            kind = f"products {sum(log for _, log in parts)}" + group
+            made.append(Proposal(loss, total + 1, kind, job))
         return made
 
     # ---------------------------------------------------------------- writing them

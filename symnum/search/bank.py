@@ -107,6 +107,8 @@ class Bank:
         Last operator (or leaf mark) and the elements it was applied to.
     cost : ndarray (size,)
         Enumeration cost.
+    members : ndarray (size,)
+        Variables of each element, as bits.
     generated : int
         How many expressions were formed, duplicates included.
     dims : ndarray (size, b) of int16, optional
@@ -122,7 +124,9 @@ class Bank:
     right: NDArray[np.int32]
     cost: NDArray[np.int16]
     nested: NDArray[np.bool_]
+    members: NDArray[np.int32]
     names: tuple[str, ...]
+    allowed: NDArray[np.bool_] | None = None
     size: int = 0
     generated: int = 0
     levels: list[int] = field(default_factory=lambda: [0, 0])
@@ -143,6 +147,7 @@ class Bank:
         capacity: int,
         dims: NDArray[np.int16] | None = None,
         rules: Rules | None = None,
+        groups: Sequence[Sequence[int]] | None = None,
     ) -> Bank:
         """Bank of the columns of X (rows, d) and the number one.
 
@@ -151,6 +156,7 @@ class Bank:
         a pure number: constants with units are not in the bank. Products whose exponents exceed the largest
         of a column by more than the smallest one are left out (not so their squares). Elements that break
         the `rules` on sizes, depth and nesting are not formed.
+        With `groups` only functions whose variables all lie in one of the groups are formed.
         """
         rows = X.shape[0]
         bits = int(np.ceil(np.log2(max(capacity, 16) * 2)))
@@ -159,7 +165,9 @@ class Bank:
         bank = cls(
             X, tuple(unary), tuple(binary), np.empty((capacity, rows)), np.zeros(capacity, np.int16),
             np.full(capacity, -1, np.int32), np.full(capacity, -1, np.int32), np.zeros(capacity, np.int16),
-            np.zeros(capacity, np.bool_), tuple(names), _table=np.zeros(2**bits, np.int64), _probes=probes,
+            np.zeros(capacity, np.bool_), np.zeros(capacity, np.int32), tuple(names),
+            _within(groups, X.shape[1]),
+            _table=np.zeros(2**bits, np.int64), _probes=probes,
         )  # fmt: skip
         if dims is not None:
             bank.dims = np.zeros((capacity, dims.shape[1]), np.int16)
@@ -189,6 +197,11 @@ class Bank:
         at, kept = slice(self.size, self.size + new), taken[:new]
         self.op[at], self.left[at], self.right[at] = op, left[kept], right[kept]
         self.cost[at], self.nested[at] = cost, nested[kept]
+        if op == _LEAF_VARIABLE:
+            self.members[at] = 1 << left[kept]
+        else:
+            parts = right[kept] if np.any(right >= 0) else left[kept]
+            self.members[at] = self.members[left[kept]] | self.members[parts]
         if self.dims is not None and op not in (_LEAF_ONE, _LEAF_VARIABLE):
             self.dims[at] = self._dims_of(self.operator(op).name, left[kept], right[kept])
         if self.shapes is not None and op not in (_LEAF_ONE, _LEAF_VARIABLE):
@@ -316,6 +329,15 @@ def _operator(name: str | Macro) -> Operator | Macro:
     return name if isinstance(name, Macro) else OPERATORS[name]
 
 
+def _within(groups: Sequence[Sequence[int]] | None, d: int) -> NDArray[np.bool_] | None:
+    """For each set of variables, as bits, whether it lies in one group."""
+    if groups is None:
+        return None
+    sets = np.arange(2**d)
+    inside = [(sets & ~sum(1 << j for j in group)) == 0 for group in groups]
+    return np.any(inside, axis=0)
+
+
 def quietly(job: Callable[[], Any]) -> Any:
     """Result of a job; undefined values in trial formulas are expected and not worth a warning."""
     with np.errstate(all="ignore"):
@@ -381,6 +403,8 @@ def _binary_job(
             keep &= right != 0
         elif same and name == "add":
             keep |= left == right  # x + x is twice x
+        if bank.allowed is not None:
+            keep &= bank.allowed[bank.members[left] | bank.members[right]]
         left, right = left[keep], right[keep]
         first, second = (right, left) if reverse else (left, right)
         if bank.dims is not None:

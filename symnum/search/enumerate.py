@@ -2,44 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from symnum.exceptions import SymnumError
 from symnum.expressions.expression import Expression
 from symnum.expressions.simplify import simplify
 from symnum.problem import Problem
 from symnum.search import constants, dimensional, homogeneous
-from symnum.search.approximate import ApproximateSearch
-from symnum.search.bank import DEFAULT_BINARY, DEFAULT_UNARY, Bank, quietly
+from symnum.search.bank import quietly
 from symnum.search.budget import Budget
 from symnum.search.candidate import FIT_ROWS, Candidate, HallOfFame
-from symnum.search.exact import ExactSearch, bank_rows
+from symnum.search.genetic import evolve
 from symnum.search.guesses import seeded
-from symnum.search.macros import enumerated
-from symnum.search.reduction import propose, unpredictable
+from symnum.search.part_stages import PartStages
+from symnum.search.reduction import predictability, propose, unpredictable
+from symnum.search.separation import multiplied
+from symnum.search.stages import TIERS, Stage
+from symnum.search.sums import SumSearch, exact_sums
 from symnum.search.view import View, original
 
-TIERS = (20_000, 200_000, 1_000_000)
-"""Bank sizes, tried in turn: a small problem never pays for a large bank."""
 FINAL_ROWS = 20_000
 MAX_DEPTH = 6
-
-
-@dataclass(slots=True)
-class Stage:
-    """One row of the ledger."""
-
-    stage: str
-    seconds: float
-    evaluations: int
-    found: int
-    best_loss: float
+ROUGH = 0.35
+"""Held-out error of the best smoother, relative, beyond which a table counts as mostly noise."""
+MOST_GROWN = 34
+"""Nodes of the longest formula that is grown: longer ones say little."""
 
 
 class EnumerativeSearch:
@@ -81,44 +72,9 @@ class EnumerativeSearch:
                 pool.shutdown(wait=budget.max_time is None, cancel_futures=True)
 
 
-class _Run:
-    """State of one search."""
+class _Run(PartStages):
+    """The schedule."""
 
-    def __init__(
-        self,
-        search: EnumerativeSearch,
-        problem: Problem,
-        budget: Budget,
-        rng: np.random.Generator,
-        hall: HallOfFame,
-        ledger: list[Stage],
-        workers: ThreadPoolExecutor | None,
-    ) -> None:
-        self.search, self.problem, self.budget, self.rng = search, problem, budget, rng
-        self.hall, self.ledger, self.workers = hall, ledger, workers
-        self.unary, self.binary = enumerated(
-            search.operators, hall.rules.macros, DEFAULT_UNARY, DEFAULT_BINARY
-        )
-        rows = self._fit_rows(problem)
-        self.weights = None if problem.weights is None else problem.weights[rows]
-        self.view = original(problem.X[rows], problem.y[rows], problem.names)
-        dimensions = dimensional.of_problem(problem.units)
-        self.dimensions = dimensions
-        # Where every formula is consistent in units the search begins; constants with units come last.
-        self.starts = [*(dimensional.starts(self.view, dimensions) if dimensions else ()), self.view]
-        self.lap_ends: float | None = None
-        self.polished: set[Expression] = set()
-        self.pace: dict[int, float] = {}  # seconds a bank element, by number of variables
-
-    @staticmethod
-    def _fit_rows(problem: Problem) -> NDArray[np.int64]:
-        n = len(problem.y)
-        rows = np.arange(n) if problem.weights is None else np.flatnonzero(problem.weights > 0)
-        if len(rows) > FIT_ROWS:
-            rows = np.sort(np.random.default_rng(n).permutation(rows)[:FIT_ROWS])
-        return rows
-
-    # ---------------------------------------------------------------- schedule
     def go(self) -> Iterator[Candidate]:
         yield from self._offer("constant", self.view, self._constant())
         if np.ptp(self.view.y) == 0 or not np.any(np.ptp(self.view.X, axis=0) > 0):
@@ -135,24 +91,40 @@ class _Run:
         for view in seeded(self.view, self.hall.seeds):
             yield from self._tier(view, TIERS[0], "parts of a guess", part=12)
             yield from self._approximate(view, "parts of a guess, readouts", TIERS[0] // 4)
+        sums = quietly(self._sum_search)
+        rough = quietly(lambda: predictability(self.view)) > ROUGH
+        if rough:
+            # Mostly noise, or oscillations that no smoother follows: exact formulas once, then growth.
+            yield from self._each(self.starts, lambda v: self._tier(v, TIERS[1], "medium bank"))
+            if not self._done():
+                yield from self._grow(sums, 0.4)
         # No exact formula so far: in data with noise the simplest dimensionless problem comes first.
         early = self.starts[:1] if len(self.starts) > 1 else []
-        for view in early:
-            yield from self._approximate(view, "readouts", TIERS[0] // 2)
+        readouts = partial(self._approximate, label="readouts", size=TIERS[0] // 2)
+        yield from self._each(early, readouts)
         found = sorted((yield from self._reduce()), key=lambda v: len(v.names))
         views = sorted([*self.starts, *found], key=lambda v: len(v.names))
-        for view in [*self.starts[len(early) :], *found]:
-            if self._done():
-                return
-            yield from self._approximate(view, "readouts", TIERS[0] // 2)
+        yield from self._each([*self.starts[len(early) :], *found], readouts)
+        if not rough and not self._noise_reached():
+            yield from self._each(views, lambda v: self._tier(v, TIERS[1], "medium bank"))
+            yield from self._exact_sums()
+        yield from self._each(views, self._separate)
+        if not self._done():
+            yield from self._each(quietly(lambda: multiplied(views[0])), self._separate)
+        yield from self._each(views, lambda v: self._inner(v, 400))
+        if not rough and self._noise_reached():
+            yield from self._noisy(views, sums)
+        else:
+            yield from self._deep(views, sums)
+
+    def _each(
+        self, views: Sequence[View], stage: Callable[[View], Iterator[Candidate]]
+    ) -> Iterator[Candidate]:
+        """A stage for one view after the other, as long as the budget lasts."""
         for view in views:
             if self._done():
                 return
-            yield from self._inner(view, 400)
-        if self._noise_reached():
-            yield from self._noisy(views)
-        else:
-            yield from self._deep(views)
+            yield from stage(view)
 
     def finish(self) -> Iterator[Candidate]:
         """Shorten the best formula by algebra, and state why the search ended."""
@@ -192,29 +164,27 @@ class _Run:
         )
         yield from self._offer("all rows", original(X, y, self.problem.names), made)
 
-    def _deep(self, views: list[View]) -> Iterator[Candidate]:
-        """Exact joins over larger banks and more skeletons, in turn."""
-        for size, skeletons in zip(TIERS[1:], (2_500, 8_000), strict=True):
-            for view in views:
-                if self._done():
-                    return
-                yield from self._tier(view, size, "large bank")
-            for view in views:
-                if self._done():
-                    return
-                yield from self._inner(view, skeletons)
+    def _deep(self, views: list[View], sums: SumSearch) -> Iterator[Candidate]:
+        """Skeletons, growth, populations and exact joins over larger banks, in turn."""
+        yield from self._each(views, lambda v: self._inner(v, 2_500))
+        yield from self._larger_parts(2 * TIERS[1])
+        if not self._done():
+            yield from self._grow(sums, 0.25)
+        if not self._done():
+            yield from self._evolve(0.3)
+        yield from self._each(views, lambda v: self._tier(v, TIERS[2], "large bank"))
+        yield from self._larger_parts(TIERS[2])
+        yield from self._each(views, lambda v: self._inner(v, 8_000))
+        if not self._done():
+            yield from self._evolve(1.0)
         self.budget.stop("search space exhausted")
 
-    def _noisy(self, views: list[View]) -> Iterator[Candidate]:
-        """Exact joins find nothing in noise: readouts over a larger bank and more skeletons instead."""
-        for view in views:
-            if self._done():
-                return
-            yield from self._approximate(view, "readouts, larger bank", 3 * TIERS[0])
-        for view in views:
-            if self._done():
-                return
-            yield from self._inner(view, 3_000)
+    def _noisy(self, views: list[View], sums: SumSearch) -> Iterator[Candidate]:
+        """Exact joins find nothing in noise: larger readouts, more skeletons and growth instead."""
+        yield from self._each(views, lambda v: self._approximate(v, "readouts, larger bank", 3 * TIERS[0]))
+        yield from self._each(views, lambda v: self._inner(v, 3_000))
+        if not self._done():
+            yield from self._grow(sums, 0.3)
         self.budget.stop("noise floor reached")
 
     def _noise_reached(self) -> bool:
@@ -226,12 +196,6 @@ class _Run:
         with np.errstate(all="ignore"):
             residual = y - self._inner_form(best.expression).evaluate(X)
         return bool(np.all(np.isfinite(residual))) and unpredictable(X, residual)
-
-    def _done(self) -> bool:
-        """Whether no further stage begins."""
-        if self.lap_ends is not None and (self.budget.max_time is None or self._late()):
-            self.budget.reason = "exact formula found"
-        return self.budget.expired()
 
     def _constant(self) -> Iterable[Expression]:
         y = self.problem.y
@@ -262,148 +226,46 @@ class _Run:
         # Deepest first; the others were seen with the small bank.
         return sorted(found, key=lambda v: len(v.names))[:3]
 
-    # ---------------------------------------------------------------- stages
-    def _tier(self, view: View, size: int, label: str, part: int = 3) -> Iterator[Candidate]:
-        size = self._affordable(view, self._share(size, part))
-        if size < 10 or len(view.y) < 2:
-            return
-        before = self.budget.elapsed, self.budget.evaluations, len(self.hall.best)
-        rows = bank_rows(view)
-        bank = self._bank(view, rows, size)
-        bank.grow(size, self._late, self.workers)
-        self.budget.charge(bank.generated)
-        search = ExactSearch(view, bank, rows, self.workers)
-        if len(view.y) >= 2 * len(view.names) + 8:
-            yield from self._offer(label, view, search.everything(self._late))
-        if not self.budget.expired():
-            self.pace[len(view.names)] = (self.budget.elapsed - before[0]) / bank.size
-        self._enter(label, before)
-
-    def _bank(self, view: View, rows: NDArray, size: int) -> Bank:
-        X = np.ascontiguousarray(view.X[rows])
-        dims = None if view.dims is None else view.dims[0]
-        return Bank.start(X, view.names, self.unary, self.binary, size, dims, self.hall.rules)
-
-    def _share(self, size: int, part: int = 3) -> int:
-        """Bank size within the limits; one stage takes only a part of the evaluations that are left."""
-        return min(size, self.search.max_bank, self.budget.evals_left() // part)
-
-    def _affordable(self, view: View, size: int) -> int:
-        """Bank size whose joins fit into the time left, judged by the pace so far; 0 when not worth it."""
-        if self.budget.max_time is None or size <= TIERS[0]:
-            return size
-        pace = 1.3 * self.pace.get(len(view.names), max(self.pace.values(), default=2e-5))
-        possible = int(self.budget.left() / pace)
-        return size if possible >= size else possible if possible > 2 * TIERS[0] else 0
-
-    def _approximate(self, view: View, label: str, size: int, polish: bool = True) -> Iterator[Candidate]:
-        before = self.budget.elapsed, self.budget.evaluations, len(self.hall.best)
-        size = self._share(size)
-        if size < 10:
-            return
-        rows = bank_rows(view)
-        bank = self._bank(view, rows, size)
-        bank.grow(size, self._late, self.workers)
-        self.budget.charge(bank.generated)
-        search = quietly(lambda: ApproximateSearch(view, bank, self.weights, size))
-        yield from self._offer(label, view, search.everything(self._late))
-        # Errors of T(y) are not errors of y: the best are fitted again on y itself.
-        ranked = sorted({c.expression: c for c in self.hall.best.values()}.values(), key=lambda c: c.loss)[
-            :24
-        ]
-        X, y = self.problem_rows()
-        forms = [self._inner_form(c.expression) for c in ranked]
-        again = constants.refit(forms, X, y, self.weights, self.search.n_jobs)
-        base = original(*self.problem_rows(), self.problem.names)
-        yield from self._offer(label + ", refined", base, again)
-        if polish:
-            yield from self._polish()
-        self._enter(label, before)
-
-    def _inner_form(self, e: Expression) -> Expression:
-        """Formula of the hall of fame over the columns that this search sees."""
-        return e.with_names(self.problem.names)
-
-    def problem_rows(self) -> tuple[NDArray, NDArray]:
-        """Fit rows of the original problem."""
-        return self.view.X, self.view.y
-
-    def _inner(self, view: View, limit: int) -> Iterator[Candidate]:
-        before = self.budget.elapsed, self.budget.evaluations, len(self.hall.best)
-        rows = bank_rows(view)
-        bank = self._bank(view, rows, limit)
-        bank.grow(limit, self._late, self.workers)
-        made = constants.search(
-            view, bank, limit, self.rng, self._late, self.search.n_jobs, self.budget.charge
+    def _sum_search(self) -> SumSearch:
+        binary = self.binary if self.search.operators else [*self.binary, "max"]
+        most = min(self.hall.max_complexity, MOST_GROWN)
+        return SumSearch(
+            self.view, self.weights, self.unary, binary, most, self.search.n_jobs, self.budget.charge
         )
-        yield from self._offer("inner constants", view, made)
-        yield from self._polish()
-        self._enter("inner constants", before)
 
-    def _polish(self, most: int = 6) -> Iterator[Candidate]:
-        """Simple numbers for the constants of the formulas with the shortest descriptions."""
+    def _grow(self, sums: SumSearch, part: float) -> Iterator[Candidate]:
+        """Sums of terms and what grows from them, for a part of what is left of the budget."""
+        before = self.budget.elapsed, self.budget.evaluations, len(self.hall.best)
+        stop = self._until(part)
+        yield from self._offer("sums", self.view, sums.run(lambda: self._late() or stop()))
+        self._enter("sums", before)
+
+    def _evolve(self, part: float) -> Iterator[Candidate]:
+        """Populations that begin with what was found, for a part of what is left of the budget."""
+        before = self.budget.elapsed, self.budget.evaluations, len(self.hall.best)
         X, y = self.problem_rows()
-        ranked = sorted(self.hall.best.values(), key=lambda c: c.bits)[:most]
-        base = original(X, y, self.problem.names)
-        for candidate in ranked:
-            if self._done():
-                return
-            if candidate.expression in self.polished or not len(candidate.expression.constants):
-                continue
-            self.polished.add(candidate.expression)
-            e = self._inner_form(candidate.expression)
-            made = constants.polish(
-                e, X, y, self.weights, lambda f: self.hall.bits(f, X, y, self.weights), self._late
-            )
-            if made is not e:
-                yield from self._offer("polish", base, [made])
-                self.polished.add(made)
-
-    # ---------------------------------------------------------------- book-keeping
-    def _late(self) -> bool:
-        """Whether the running stage must end. Without a time limit the clock decides nothing."""
+        seeds = sorted(self.hall.best.values(), key=lambda c: c.bits)
+        over = self._until(part)
         timed = self.budget.max_time is not None
-        return self.budget.expired() or (
-            timed and self.lap_ends is not None and self.budget.elapsed > self.lap_ends
-        )
-
-    def _offer(self, label: str, view: View, expressions: Iterable[Expression]) -> Iterator[Candidate]:
-        """Hand formulas of a view to the hall of fame; an exact one starts the last lap."""
-        source = iter(expressions)
-        while (e := quietly(lambda: next(source, None))) is not None:
-            if view.scale is not None and self._beaten(view, e):
-                continue
-            try:
-                full = view.restore(e).with_names(self.problem.names)
-            except SymnumError:
-                continue
-            candidate = self.hall.add(full, label, self.budget.elapsed)
-            if candidate is not None:
-                yield candidate
-                if self.lap_ends is None and self.hall.exact() is candidate:
-                    # Look a little longer: another way may give the same function in a shorter form.
-                    now = self.budget.elapsed
-                    self.lap_ends = now + min(2.0, 0.3 + 0.5 * now)
-            if self._late():
-                return
-
-    def _beaten(self, view: View, e: Expression) -> bool:
-        """Whether a formula no longer than this one of a reduced view is far better: no need to restore."""
-        if view.scale is None or not self.hall.row_loss.squared:
-            return False
-        rows = view.rows(256)
-        with np.errstate(all="ignore"):
-            error = (e.with_names(view.names).evaluate(view.X[rows]) - view.y[rows]) * view.scale[rows]
-        weights = None if self.weights is None else self.weights[rows]
-        if weights is not None and not weights.any():
-            return False
-        loss = float(np.average(error**2, weights=weights))
-        shorter = [c.loss for k, c in self.hall.best.items() if k <= e.complexity]
-        return not loss <= 2 * min(shorter, default=np.inf)
-
-    def _enter(self, label: str, before: tuple[float, int, int]) -> None:
-        best = min((c.loss for c in self.hall.best.values()), default=np.inf)
-        self.ledger.append(
-            Stage(label, self.budget.elapsed - before[0], self.budget.evaluations - before[1],
-                  len(self.hall.best) - before[2], best)
+        made = evolve(
+            X, y, self.problem.names, self.weights, self.unary, self.binary or ["add", "mul"],
+            [self._inner_form(c.expression) for c in seeds], self.rng, lambda: self._late() or over(),
+            lambda: timed and (self._late() or over()), self.budget.charge, self.workers,
         )  # fmt: skip
+        yield from self._offer("genetic", self.view, made)
+        self._enter("genetic", before)
+
+    def _until(self, part: float) -> Callable[[], bool]:
+        """Whether a part of what is left of the budget has been used since now."""
+        ends = self.budget.elapsed + part * self.budget.left()
+        last = self.budget.evaluations + part * self.budget.evals_left()
+        timed = self.budget.max_time is not None
+        return lambda: (timed and self.budget.elapsed > ends) or self.budget.evaluations > last
+
+    def _exact_sums(self) -> Iterator[Candidate]:
+        if self._done():
+            return
+        before = self.budget.elapsed, self.budget.evaluations, len(self.hall.best)
+        made = exact_sums(self.view, self.unary, self.binary, self._late)
+        yield from self._offer("exact sums", self.view, made)
+        self._enter("exact sums", before)

@@ -19,7 +19,7 @@ from scipy.spatial.distance import cdist
 
 from symnum.expressions.expression import Expression
 from symnum.search.snapping import snap_exponent
-from symnum.search.view import View
+from symnum.search.view import View, errors_through
 
 TRAIN, HELD = 320, 160
 _PAIRS: dict[str, tuple[Callable, Callable[[Expression, Expression], Expression]]] = {
@@ -65,7 +65,7 @@ class _Smoother:
         return targets[self.train :] - mean - self.cross @ weights
 
 
-_SETTINGS = tuple((s, j) for s in (0.7, 1.5, 3.0, 6.0) for j in (1e-10, 1e-6, 1e-2))
+SETTINGS = tuple((s, j) for s in (0.7, 1.5, 3.0, 6.0) for j in (1e-10, 1e-6, 1e-2, 1e-1))
 
 
 def propose(view: View, most: int = 3, tolerance: float = 1.3) -> list[Proposal]:
@@ -85,17 +85,7 @@ def propose(view: View, most: int = 3, tolerance: float = 1.3) -> list[Proposal]
         return []
     rows = view.rows(TRAIN + HELD)
     X, y = view.X[rows], view.y[rows]
-    best: tuple[float, bool, bool, tuple[float, float]] | None = None
-    logs = bool(np.all(y != 0) and (np.all(y > 0) or np.all(y < 0)))
-    inputs_log = bool(np.all(X > 0))
-    for use_log in (False, True) if logs else (False,):
-        target = np.log(np.abs(y)) if use_log else y
-        for stretched in (False, True) if inputs_log else (False,):
-            Z = np.log(X) if stretched else X
-            for settings in _SETTINGS:
-                error = _relative(_residuals(Z, settings, target[:, None]), target)
-                if best is None or error < best[0]:
-                    best = (error, use_log, stretched, settings)
+    best = _best_smoother(X, y)
     if best is None or not np.isfinite(best[0]) or best[0] > 0.5:
         return []
     full, use_log, stretched, settings = best
@@ -111,6 +101,8 @@ def propose(view: View, most: int = 3, tolerance: float = 1.3) -> list[Proposal]
         if factors:
             norm = float(left[:, 1] @ left[:, 1])
             slope = snap_exponent(float(left[:, 0] @ left[:, 1]) / norm, 0.03) if norm > 0 else 0.0
+        if factors and not use_log and abs(slope) * np.std(factors[0]) < 1e-9 * np.std(target):
+            slope = 0.0  # rounding, not a term
         error = _relative((left[:, 0] - slope * left[:, 1])[:, None] if factors else left, target)
         if error < tolerance * full + 1e-12:
             made = make(slope)
@@ -118,6 +110,30 @@ def propose(view: View, most: int = 3, tolerance: float = 1.3) -> list[Proposal]
                 found.append(Proposal(made, error, full / max(error, 1e-15)))
     found.sort(key=lambda p: (p.error * (1.0 + 0.02 * len(p.view.names)), p.view.path))
     return found[:most]
+
+
+def predictability(view: View) -> float:
+    """Held-out error of the best smoother of y or log|y| relative to the spread; 0 with few rows."""
+    if len(view.y) < 60 or view.X.shape[1] == 0:
+        return 0.0
+    rows = view.rows(TRAIN + HELD)
+    best = _best_smoother(view.X[rows], view.y[rows])
+    return 1.0 if best is None else best[0]
+
+
+def _best_smoother(X: NDArray, y: NDArray) -> tuple[float, bool, bool, tuple[float, float]] | None:
+    """(error, logarithm of y, logarithms of X, settings) of the smallest held-out error."""
+    best: tuple[float, bool, bool, tuple[float, float]] | None = None
+    logs = bool(np.all(y > 0) or np.all(y < 0))
+    for use_log in (False, True) if logs else (False,):
+        target = np.log(np.abs(y)) if use_log else y
+        for stretched in (False, True) if np.all(X > 0) else (False,):
+            Z = np.log(X) if stretched else X
+            for settings in SETTINGS:
+                error = _relative(_residuals(Z, settings, target[:, None]), target)
+                if best is None or error < best[0]:
+                    best = (error, use_log, stretched, settings)
+    return best
 
 
 def unpredictable(X: NDArray[np.float64], residual: NDArray[np.float64]) -> bool:
@@ -207,7 +223,7 @@ def _peel(view: View, i: int, use_log: bool) -> Callable[[float], View | None]:
             return view.restore(e + slope * variable if slope > 0 else e - (-slope) * variable)
 
         step = f"{view.names[i]}^{slope:g}" if use_log else f"{slope:g}*{view.names[i]}"
-        scale = _scale(view, np.abs(x) ** slope) if use_log and slope else view.scale
+        scale = errors_through(view, np.abs(x) ** slope) if use_log and slope else view.scale
         return View(view.X[:, keep], y, names, restore, (*view.path, step), scale)
 
     return make
@@ -247,11 +263,7 @@ def _merge(
             f" times {view.names[j]}^{slope:g}" if slope else ""
         )
         X = np.column_stack([merged, view.X[:, rest]])
-        scale = _scale(view, np.abs(x) ** slope) if slope else view.scale
+        scale = errors_through(view, np.abs(x) ** slope) if slope else view.scale
         return View(X, y, names, restore, (*view.path, step), scale)
 
     return make
-
-
-def _scale(view: View, factor: NDArray) -> NDArray:
-    return factor if view.scale is None else factor * view.scale

@@ -54,3 +54,8 @@ class View:
 def original(X: NDArray[np.float64], y: NDArray[np.float64], names: tuple[str, ...]) -> View:
     """The problem itself."""
     return View(X, y, names, lambda e: e)
+
+
+def errors_through(view: View, factor: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`View.scale` of a view whose target is that of `view` divided by `factor`."""
+    return factor if view.scale is None else factor * view.scale
