@@ -170,6 +170,7 @@ class _Run(PartStages):
         yield from self._larger_parts(2 * TIERS[1])
         if not self._done():
             yield from self._grow(sums, 0.25)
+        yield from self._polish()
         if not self._done():
             yield from self._evolve(0.3)
         yield from self._each(views, lambda v: self._tier(v, TIERS[2], "large bank"))
@@ -230,7 +231,7 @@ class _Run(PartStages):
         binary = self.binary if self.search.operators else [*self.binary, "max"]
         most = min(self.hall.max_complexity, MOST_GROWN)
         return SumSearch(
-            self.view, self.weights, self.unary, binary, most, self.search.n_jobs, self.budget.charge
+            self.view, self.weights, self.unary, binary, most, self.rng, self.search.n_jobs, self.budget.charge
         )
 
     def _grow(self, sums: SumSearch, part: float) -> Iterator[Candidate]:
