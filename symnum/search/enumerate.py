@@ -230,9 +230,8 @@ class _Run(PartStages):
     def _sum_search(self) -> SumSearch:
         binary = self.binary if self.search.operators else [*self.binary, "max"]
         most = min(self.hall.max_complexity, MOST_GROWN)
-        return SumSearch(
-            self.view, self.weights, self.unary, binary, most, self.rng, self.search.n_jobs, self.budget.charge
-        )
+        charge, n_jobs = self.budget.charge, self.search.n_jobs
+        return SumSearch(self.view, self.weights, self.unary, binary, most, self.rng, n_jobs, charge)
 
     def _grow(self, sums: SumSearch, part: float) -> Iterator[Candidate]:
         """Sums of terms and what grows from them, for a part of what is left of the budget."""
