@@ -30,7 +30,7 @@ SLICE = 8
 """Batches of children between two looks at the results."""
 PATIENCE = 12
 """Slices without progress after which a population begins anew."""
-KINDS = ((15, False, 2_000), (25, True, BANK), (25, False, BANK), (40, True, BANK))
+KINDS = ((15, False, 2_000), (25, False, BANK), (25, True, BANK), (40, True, BANK))
 """Longest program of each population, whether it begins with the seeds, and the bank its library is from."""
 _PROGRESS = 0.98
 _MOST_SEEDS = 60
@@ -183,7 +183,7 @@ class Populations:
         for e in fitted:
             yield e
             bits = self._bits(e)
-            if bits < self.best_bits + 30:
+            if bits < self.best_bits:
                 simple = constants.polish(e, self.X, self.y, self.weights, self._bits, late)
                 bits = self._bits(simple)
                 if simple is not e:

@@ -30,6 +30,9 @@ from symnum.search.semantics import (
 PER_LENGTH = 20
 _BATCH = 48
 _BACKWARD = 0.7  # part of the children whose new part is looked up, not drawn
+_FROM_FRONT = 0.4  # part of the parents that no shorter member beats
+_SUMS = 0.3  # part of the batches that add several terms
+_TERMS = 3
 _MOST_CONSTANTS = 8
 _FIT_STEPS = 8
 _CODE = {op.name: op.code for op in OPERATORS}
@@ -54,6 +57,33 @@ class Member:
     scale: float
     offset: float
     tries: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """A part to be renewed.
+
+    Attributes
+    ----------
+    program : Program
+    begin, node : int
+        Where the part begins and ends.
+    how : str
+        "" replaces it; "add" joins it with a new term, "mul" and "div" with a new factor; the name of a unary
+        operator replaces it by that of something new.
+    target, weight : ndarray (n,)
+        Values of what is new, and what their errors count.
+    beside : list of (Program, ndarray (n,))
+        Terms that stand beside what is new.
+    """
+
+    program: Program
+    begin: int
+    node: int
+    how: str
+    target: Floats
+    weight: Floats
+    beside: list[tuple[Program, Floats]] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -248,61 +278,78 @@ class Island:
             self.insert(children)
 
     def _parent(self) -> Member:
-        lengths = list(self.bins)
-        group = self.bins[lengths[self.rng.integers(len(lengths))]]
-        a, b = (group[int(self.rng.integers(len(group)))] for _ in range(2))
-        fresh = self.rng.random() < 0.5
-        chosen = min(a, b, key=lambda m: m.tries if fresh else m.loss)
+        if self.rng.random() < _FROM_FRONT:
+            front = self.front()
+            chosen = front[int(self.rng.integers(len(front)))]
+        else:
+            lengths = list(self.bins)
+            group = self.bins[lengths[self.rng.integers(len(lengths))]]
+            a, b = (group[int(self.rng.integers(len(group)))] for _ in range(2))
+            fresh = self.rng.random() < 0.5
+            chosen = min(a, b, key=lambda m: m.tries if fresh else m.loss)
         chosen.tries += 1
         return chosen
 
     def _backward(self, parents: Sequence[Member]) -> list[Program]:
         """Children with one part replaced, or grown, by what the library has nearest to what it should be."""
-        jobs: list[tuple[Program, int, int, str]] = []
-        targets, weights, beside = [], [], []
-        for m in parents:
-            p = m.program
-            starts, values = p.starts(), node_values(p, self.X)
-            # Half of the time the whole is taken as it is: a fitted scale hides what is exact.
-            root = self.y if self.rng.random() < 0.5 else (self.y - m.offset) / m.scale
-            node = int(self.rng.integers(len(p)))
-            found = wanted(p, values, starts, node, root)
-            if found is None:
-                continue
-            how, target, slope = self._mode(values[node], *found, root_node=node == len(p) - 1)
-            ok = np.isfinite(target) & np.isfinite(slope) & (np.abs(target) < 1e9)
-            weight = np.where(ok, self.weights * slope**2, 0.0)
-            total = float(weight.sum())
-            peak = float(weight.max())
-            if ok.mean() < 0.8 or not 0 < total < 1e100 or peak > 0.2 * total:
-                continue
-            jobs.append((p, starts[node], node, how))
-            targets.append(np.where(ok, target, 0.0))
-            weights.append(weight / total)
-            # A sum gets a new term with the coefficients of both fitted together.
-            beside.append(
-                values[node] if how == "add" and p.codes[node] != CONSTANT else np.zeros_like(target)
-            )
+        jobs = [job for m in parents if (job := self._job(m)) is not None]
         if not jobs:
             return []
         penalty = float(self.rng.choice([0.0, 0.05, 0.2]))
-        block = int(self.rng.integers(self.library.blocks))
-        matches = self.library.match(np.array(targets), np.array(weights), np.array(beside), penalty, block)
-        self.evaluations += len(jobs)
-        children = []
-        for (p, begin, node, how), found in zip(jobs, matches, strict=True):
-            for k, (c1, c0, c2) in found:
-                old, new = p.part(begin, node), times(c1, self.library.element(k))
-                if abs(c0) > 1e-9 * abs(c1) * np.abs(self.library.columns[k]).max():
-                    new = joined(new, c0, "add")
-                if how == "add" and c2:
-                    old = times(c2, old)
-                if how in self.binary:
-                    new = joined(old, new, how)
-                elif how:
-                    new = joined(new, how)
-                children.append(p.replaced(begin, node, new))
+        children: list[Program] = []
+        targets, weights = np.array([j.target for j in jobs]), np.array([j.weight for j in jobs])
+        # In some batches more terms are added, all coefficients fitted together each time.
+        for _ in range(_TERMS if self.rng.random() < _SUMS else 1):
+            block = int(self.rng.integers(self.library.blocks))
+            depth = max(len(j.beside) for j in jobs)
+            beside = [
+                np.array([j.beside[d][1] if d < len(j.beside) else np.zeros_like(j.target) for j in jobs])
+                for d in range(depth)
+            ]
+            matches = self.library.match(targets, weights, beside, penalty, block)
+            self.evaluations += len(jobs)
+            for job, found in zip(jobs, matches, strict=True):
+                children += [self._child(job, k, c) for k, c in found]
+                if found:
+                    k = found[0][0]
+                    job.beside.append((self.library.element(k), self.library.columns[k]))
         return children
+
+    def _job(self, m: Member) -> Job | None:
+        """A node of a parent, how to renew it, and what should stand there; None where that is unclear."""
+        p = m.program
+        starts, values = p.starts(), node_values(p, self.X)
+        # Half of the time the whole is taken as it is: a fitted scale hides what is exact.
+        root = self.y if self.rng.random() < 0.5 else (self.y - m.offset) / m.scale
+        node = int(self.rng.integers(len(p)))
+        found = wanted(p, values, starts, node, root)
+        if found is None:
+            return None
+        how, target, slope = self._mode(values[node], *found, root_node=node == len(p) - 1)
+        ok = np.isfinite(target) & np.isfinite(slope) & (np.abs(target) < 1e9)
+        weight = np.where(ok, self.weights * slope**2, 0.0)
+        total = float(weight.sum())
+        if ok.mean() < 0.8 or not 0 < total < 1e100 or float(weight.max()) > 0.2 * total:
+            return None
+        job = Job(p, starts[node], node, how, np.where(ok, target, 0.0), weight / total)
+        # A sum gets a new term with the coefficients of both fitted together.
+        if how == "add" and p.codes[node] != CONSTANT and np.all(np.isfinite(values[node])):
+            job.beside.append((p.part(starts[node], node), values[node]))
+        return job
+
+    def _child(self, job: Job, element: int, c: Floats) -> Program:
+        new = times(float(c[0]), self.library.element(element))
+        size = abs(c[0]) * np.abs(self.library.columns[element]).max()
+        for factor, (part, column) in zip(c[2:], job.beside, strict=False):
+            if abs(factor) * np.abs(column).max() > 1e-9 * size:
+                new = joined(times(float(factor), part), new, "add")
+        if abs(c[1]) > 1e-9 * size:
+            new = joined(new, float(c[1]), "add")
+        if job.how in ("mul", "div"):
+            new = joined(job.program.part(job.begin, job.node), new, job.how)
+        elif job.how != "add" and job.how:
+            new = joined(new, job.how)
+        return job.program.replaced(job.begin, job.node, new)
 
     def _mode(
         self, now: Floats, target: Floats, slope: Floats, root_node: bool

@@ -16,7 +16,8 @@ BLOCK = 4_000
 """Elements compared at once."""
 _PLAIN = 24_000
 _SCALED = 200
-_NESTED = 2_000
+_NESTED = 1_000
+_WRAPPED = {"sin": 4_000, "cos": 4_000, "exp": 1_500}
 _FACTORS = (0.5, 1.5, 2.0, 3.0, 4.0, np.pi, 2 * np.pi)
 _EXPONENTS = (-1.0, *(s * c for c in _FACTORS for s in (1.0, -1.0)))
 
@@ -53,16 +54,16 @@ class Library:
         return self._known[index]
 
     def match(
-        self, targets: Floats, weights: Floats, beside: Floats, penalty: float, block: int
+        self, targets: Floats, weights: Floats, beside: Sequence[Floats], penalty: float, block: int
     ) -> list[list[tuple[int, Floats]]]:
-        """For each target elements a with ``target ~ c0 + c1*a + c2*beside``.
+        """For each target elements a with ``target ~ c1*a + c0 + c2*beside[0] + ...``.
 
         Parameters
         ----------
         targets, weights : ndarray (b, n)
             Rows of weight 0 do not count; their targets must be finite. Weights of a target add up to 1.
-        beside : ndarray (b, n)
-            A column that is fitted as well; 0 where there is none.
+        beside : sequence of ndarray (b, n)
+            Columns that are fitted as well; 0 where there is none.
         penalty : float
             Fall of log error that a node must be worth.
         block : int
@@ -71,8 +72,8 @@ class Library:
         Returns
         -------
         list of lists of (element, coefficients)
-            The best with an offset, without one, and of at most half the cost of the first; coefficients
-            (c1, c0, c2).
+            The best with an offset, without one (when nothing stands beside), and of at most half the cost of
+            the first; coefficients (c1, c0, c2, ...).
         """
         cost = self.cost[block :: self.blocks]
         with np.errstate(all="ignore"):
@@ -95,55 +96,62 @@ class Library:
             for (k, shifted), value in picks.items():
                 if np.isfinite(value):
                     place = block + k * self.blocks
-                    c = self._coefficients(place, targets[i], weights[i], beside[i], shifted)
+                    terms = [self.columns[place], np.full(targets.shape[1], float(shifted))]
+                    c = _coefficients([*terms, *(z[i] for z in beside)], targets[i], weights[i])
                     if np.all(np.isfinite(c)) and c[0] != 0:
                         found.append((place, c))
             out.append(found)
         return out
 
-    def _rests(self, targets: Floats, weights: Floats, beside: Floats, block: int) -> tuple[Floats, Floats]:
+    def _rests(
+        self, targets: Floats, weights: Floats, beside: Sequence[Floats], block: int
+    ) -> tuple[Floats, Floats]:
         """Weighted errors with and without an offset, relative to the target's energy, (b, m)."""
         part, squares = self._parts[block], self._squares[block]
 
         def average(v: Floats) -> Floats:
             return np.sum(weights * v, axis=1, keepdims=True)
 
+        def onto(v: Floats, columns: NDArray[np.float32]) -> Floats:
+            return ((weights * v).astype(np.float32) @ columns).astype(np.float64)
+
         targets = targets / np.sqrt(average(targets**2))
-        s1, s2, b1 = (
-            (a.astype(np.float32) @ m).astype(np.float64)
-            for a, m in ((weights, part), (weights, squares), (weights * targets, part))
-        )
-        mean = average(targets)
-        bare = np.maximum(1 - b1**2 / s2, 1e-12)
+        ones = np.ones_like(targets)
+        mean, s1, s2, b1 = average(targets), onto(ones, part), onto(ones, squares), onto(targets, part)
         moved = targets - mean
-        aside = beside - average(beside)
-        size = average(aside**2)
-        has = size > 0
-        along = np.where(has, average(aside * moved) / np.where(has, size, 1), 0.0)
-        spread = average(moved**2) - along**2 * size
-        cross = ((weights * aside).astype(np.float32) @ part).astype(np.float64)
-        var = s2 - s1**2 - np.where(has, cross**2 / np.where(has, size, 1), 0.0)
-        cov = b1 - mean * s1 - along * cross
-        rest = np.where(var > 1e-4 * s2, spread - cov**2 / var, np.inf)
-        bare = np.where(has, np.inf, bare)
-        return np.maximum(rest, 1e-12), bare
-
-    def _coefficients(self, k: int, target: Floats, weight: Floats, beside: Floats, shifted: bool) -> Floats:
-        root = np.sqrt(weight)
-        terms = [self.columns[k], np.ones_like(target), beside]
-        used = [0, 1, 2] if np.any(beside) else [0, 1] if shifted else [0]
-        design = np.column_stack([terms[j] * root for j in used])
-        size = np.sqrt(np.sum(design**2, axis=0))
-        out = np.zeros(3)
-        try:
-            out[used] = np.linalg.solve(*_normal(design / size, target * root)) / size
-        except np.linalg.LinAlgError:
-            out[0] = np.nan
-        return out
+        spread, var, cov = average(moved**2), s2 - s1**2, b1 - mean * s1
+        taken = np.zeros((len(targets), 1), bool)
+        aside: list[Floats] = []
+        for z in beside:
+            rest = z - average(z)
+            size = average(rest**2)
+            for q in aside:
+                rest = rest - average(q * rest) * q
+            left = average(rest**2)
+            new = left > 1e-9 * size
+            q = np.where(new, rest / np.sqrt(np.where(new, left, 1.0)), 0.0)
+            aside.append(q)
+            along, cross = average(q * moved), onto(q, part)
+            spread, var, cov = spread - along**2, var - cross**2, cov - along * cross
+            taken |= new
+        full = np.where(var > 1e-4 * s2, spread - cov**2 / var, np.inf)
+        bare = np.where(taken, np.inf, 1 - b1**2 / s2)
+        return np.maximum(full, 1e-12), np.maximum(bare, 1e-12)
 
 
-def _normal(design: Floats, target: Floats) -> tuple[Floats, Floats]:
-    return design.T @ design, design.T @ target
+def _coefficients(terms: list[Floats], target: Floats, weight: Floats) -> Floats:
+    """Weighted least squares; 0 for a term that is 0 everywhere."""
+    root = np.sqrt(weight)
+    used = [j for j, t in enumerate(terms) if np.any(t)]
+    design = np.column_stack([terms[j] * root for j in used])
+    size = np.sqrt(np.sum(design**2, axis=0))
+    design /= size
+    out = np.zeros(len(terms))
+    try:
+        out[used] = np.linalg.solve(design.T @ design, design.T @ (target * root)) / size
+    except np.linalg.LinAlgError:
+        out[0] = np.nan
+    return out
 
 
 def build(bank: Bank, X: Floats, unary: Sequence[str]) -> Library:
@@ -166,7 +174,9 @@ def build(bank: Bank, X: Floats, unary: Sequence[str]) -> Library:
             for c in _FACTORS if name in ("sin", "cos") else _EXPONENTS if name == "exp" else ():
                 columns.append(function(c * plain[1:_SCALED]))
                 made += [(name, c, k) for k in range(1, min(_SCALED, len(plain)))]
-            inner = np.flatnonzero(bank.nested[: len(plain)])[:_NESTED]
+            # The bank holds functions of its cheapest elements alone, and none of functions.
+            outer = np.arange(1, min(_WRAPPED.get(name, 1), len(plain)))
+            inner = np.union1d(outer, np.flatnonzero(bank.nested[: len(plain)])[:_NESTED])
             columns.append(function(plain[inner]))
             made += [(name, 1.0, int(k)) for k in inner]
         values = np.concatenate(columns)

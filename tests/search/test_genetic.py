@@ -122,8 +122,9 @@ def test_the_library_finds_what_least_squares_finds():
             terms = np.column_stack([column, np.ones(60), *([z] if z.any() else [])])
             rest = np.linalg.lstsq(terms * root[:, None], target * root, rcond=None)[1]
             errors.append(float(rest[0]) if len(rest) else np.inf)
-        (found,) = library.match(target[None], weight[None], z[None], 0.0, 0)
+        (found,) = library.match(target[None], weight[None], [z[None], z[None] * 0], 0.0, 0)
         place, c = found[0]
+        assert len(c) == 4
         fitted = c[0] * library.columns[place] + c[1] + c[2] * z
         error = float(weight @ (fitted - target) ** 2)
         assert error == pytest.approx(min(errors), rel=1e-4)
