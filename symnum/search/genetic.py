@@ -19,9 +19,10 @@ from symnum.expressions.canonical import canonical
 from symnum.expressions.expression import Expression
 from symnum.search import constants
 from symnum.search.bank import Bank, in_order
-from symnum.search.island import Island, Member
+from symnum.search.island import Island
 from symnum.search.library import Library, build
 from symnum.search.mdl import description_length
+from symnum.search.population import Member
 from symnum.search.semantics import expression_of, joined, program_of
 
 ROWS = 200
@@ -204,4 +205,6 @@ def _slice(island: Island, late: Callable[[], bool]) -> tuple[list[Member], int]
         if late():
             break
         island.step()
+    if not late():
+        island.tidy()
     return island.front(), island.evaluations - before
