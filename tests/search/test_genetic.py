@@ -252,7 +252,7 @@ def test_operators_are_kept_to():
     X = rng.uniform(1, 3, (100, 2))
     y = np.sin(X[:, 0]) / X[:, 1]
     model = SymbolicRegressor(
-        search="genetic", operators=["add", "mul", "sub"], max_time=None, max_evals=8_000, random_state=0
+        search="genetic", operators=["add", "mul", "sub"], max_time=None, max_evals=4_000, random_state=0
     ).fit(X, y)
     for e in model.expressions_:
         assert not {"sin", "cos", "exp", "log", "tanh", "sqrt"} & set(map(str, e.to_prefix()))
