@@ -31,8 +31,8 @@ SLICE = 8
 """Batches of children between two looks at the results."""
 PATIENCE = 12
 """Slices without progress after which a population begins anew."""
-KINDS = ((15, False, 2_000), (25, False, BANK), (25, True, BANK), (40, True, BANK))
-"""Longest program of each population, whether it begins with the seeds, and the bank its library is from."""
+KINDS = ((15, False), (25, False), (25, True), (40, True))
+"""Longest program of each population, and whether it begins with the seeds."""
 _PROGRESS = 0.98
 _MOST_SEEDS = 60
 
@@ -50,6 +50,7 @@ def evolve(
     late: Callable[[], bool],
     charge: Callable[[int], None],
     workers: ThreadPoolExecutor | None = None,
+    size: int = BANK,
 ) -> Iterator[Expression]:
     """Formulas for y, ever better, until `stop()`.
 
@@ -72,6 +73,8 @@ def evolve(
         Told how many formulas were evaluated.
     workers : ThreadPoolExecutor, optional
         Runs populations at the same time; the result is the same.
+    size : int
+        Bank elements that parts are looked up among.
 
     Yields
     ------
@@ -80,7 +83,7 @@ def evolve(
         shorter.
     """
     populations = Populations(X, y, names, weights, unary, binary, seeds, rng)
-    yield from populations.run(stop, late, charge, workers)
+    yield from populations.run(stop, late, charge, workers, size)
 
 
 class Populations:
@@ -108,17 +111,7 @@ class Populations:
         self.elite: dict[int, list[Expression]] = {}
         self.told: dict[int, dict[int, float]] = {}
         self.best_bits = np.inf
-        self._libraries: dict[int, Library] = {}
         self.scale = float(np.sqrt(np.average(y**2, weights=weights)))
-
-    def _library(self, size: int, stop: Callable[[], bool]) -> Library:
-        """The parts to build with."""
-        if size not in self._libraries:
-            screen = np.ascontiguousarray(self.few_X[:64])
-            bank = Bank.start(screen, self.names, self.unary, self.binary, size)
-            bank.grow(size, stop)
-            self._libraries[size] = build(bank, self.few_X, self.unary)
-        return self._libraries[size]
 
     def run(
         self,
@@ -126,8 +119,13 @@ class Populations:
         late: Callable[[], bool],
         charge: Callable[[int], None],
         workers: ThreadPoolExecutor | None = None,
+        size: int = BANK,
     ) -> Iterator[Expression]:
         """Formulas that are better than all shorter ones of their population."""
+        bank = Bank.start(np.ascontiguousarray(self.few_X[:64]), self.names, self.unary, self.binary, size)
+        bank.grow(size, late)
+        charge(bank.generated)
+        library = build(bank, self.few_X, self.unary)
         islands: dict[int, Island] = {}
         state = [(np.inf, 0)] * len(KINDS)  # best sum of log errors, slices since
 
@@ -135,7 +133,7 @@ class Populations:
             while not stop():
                 for k in range(len(KINDS)):
                     if k not in islands:
-                        islands[k] = self._island(k, late)
+                        islands[k] = self._island(k, library)
                     yield lambda k=k: (k, *_slice(islands[k], late))
 
         for k, front, used in in_order(jobs(), workers, ahead=len(KINDS) - 1):
@@ -145,13 +143,12 @@ class Populations:
             best, age = state[k]
             state[k] = (level, 0) if level < best + np.log(_PROGRESS) else (best, age + 1)
             if state[k][1] > PATIENCE:
-                islands[k], state[k] = self._island(k, late), (np.inf, 0)
+                islands[k], state[k] = self._island(k, library), (np.inf, 0)
             if stop():
                 return
 
-    def _island(self, k: int, late: Callable[[], bool]) -> Island:
-        longest, seeded, size = KINDS[k]
-        library = self._library(size, late)
+    def _island(self, k: int, library: Library) -> Island:
+        longest, seeded = KINDS[k]
         seeds = []
         born = self.born.get(k, 0)
         if seeded:

@@ -13,9 +13,15 @@ from symnum.problem import Problem
 from symnum.search.budget import Budget
 from symnum.search.candidate import Candidate, HallOfFame
 from symnum.search.enumerate import DEFAULT_BINARY, DEFAULT_UNARY, Stage
-from symnum.search.genetic import evolve
+from symnum.search.genetic import BANK, evolve
 from symnum.search.macros import enumerated
 from symnum.search.operon_backend import fit_rows
+
+
+def _size(budget: Budget) -> int:
+    """Bank size that leaves most of the budget to the search."""
+    small = budget.left() < 10 or budget.evals_left() < 4 * BANK
+    return min(BANK // 10, 1 + budget.evals_left() // 4) if small else BANK
 
 
 class GeneticSearch:
@@ -64,7 +70,7 @@ class GeneticSearch:
                 made = evolve(
                     problem.X[rows], problem.y[rows], problem.names, weights, unary, binary or ["add", "mul"],
                     [e.with_names(problem.names) for e in hall.seeds], rng, stop, lambda: timed and stop(),
-                    budget.charge, pool,
+                    budget.charge, pool, _size(budget),
                 )  # fmt: skip
                 for e in made:
                     candidate = hall.add(e, "genetic", budget.elapsed)

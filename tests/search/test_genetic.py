@@ -199,7 +199,7 @@ def test_formulas_with_nested_functions_are_found():
     found: list[Expression] = []
     for e in evolve(
         X, y, names, None, DEFAULT_UNARY, DEFAULT_BINARY, [], np.random.default_rng(0),
-        lambda: sum(used) > 300_000 or bool(found), lambda: False, used.append,
+        lambda: sum(used) > 300_000 or bool(found), lambda: False, used.append, None, 4_000,
     ):  # fmt: skip
         if len(e) <= 12 and np.mean((e.evaluate(X) - y) ** 2) < 1e-20 * np.var(y):
             found.append(e)
@@ -296,4 +296,4 @@ def test_the_last_stage_goes_on_where_enumeration_ends():
 def test_the_last_stage_ends_at_the_noise_floor():
     _, ledger, budget = last_stage("a*b - d", 0.3, "a*b - d")
     assert budget.reason == "noise floor reached"
-    assert ledger[0].evaluations < 20_000
+    assert ledger == []
