@@ -16,6 +16,7 @@ from symnum.search import constants, dimensional, homogeneous
 from symnum.search.bank import quietly
 from symnum.search.budget import Budget
 from symnum.search.candidate import FIT_ROWS, Candidate, HallOfFame
+from symnum.search.genetic import BANK as LIBRARY
 from symnum.search.genetic import evolve
 from symnum.search.guesses import seeded
 from symnum.search.part_stages import PartStages
@@ -75,6 +76,8 @@ class EnumerativeSearch:
 class _Run(PartStages):
     """The schedule."""
 
+    rough = False
+
     def go(self) -> Iterator[Candidate]:
         yield from self._offer("constant", self.view, self._constant())
         if np.ptp(self.view.y) == 0 or not np.any(np.ptp(self.view.X, axis=0) > 0):
@@ -92,8 +95,8 @@ class _Run(PartStages):
             yield from self._tier(view, TIERS[0], "parts of a guess", part=12)
             yield from self._approximate(view, "parts of a guess, readouts", TIERS[0] // 4)
         sums = quietly(self._sum_search)
-        rough = quietly(lambda: predictability(self.view)) > ROUGH
-        if rough:
+        self.rough = quietly(lambda: predictability(self.view)) > ROUGH
+        if self.rough:
             # Mostly noise, or oscillations that no smoother follows: exact formulas once, then growth.
             yield from self._each(self.starts, lambda v: self._tier(v, TIERS[1], "medium bank"))
             if not self._done():
@@ -105,14 +108,14 @@ class _Run(PartStages):
         found = sorted((yield from self._reduce()), key=lambda v: len(v.names))
         views = sorted([*self.starts, *found], key=lambda v: len(v.names))
         yield from self._each([*self.starts[len(early) :], *found], readouts)
-        if not rough and not self._noise_reached():
+        if not self.rough and not self._noise_reached():
             yield from self._each(views, lambda v: self._tier(v, TIERS[1], "medium bank"))
             yield from self._exact_sums()
         yield from self._each(views, self._separate)
         if not self._done():
             yield from self._each(quietly(lambda: multiplied(views[0])), self._separate)
         yield from self._each(views, lambda v: self._inner(v, 400))
-        if not rough and self._noise_reached():
+        if not self.rough and self._noise_reached():
             yield from self._noisy(views, sums)
         else:
             yield from self._deep(views, sums)
@@ -185,7 +188,7 @@ class _Run(PartStages):
         yield from self._each(views, lambda v: self._approximate(v, "readouts, larger bank", 3 * TIERS[0]))
         yield from self._each(views, lambda v: self._inner(v, 3_000))
         if not self._done():
-            yield from self._grow(sums, 0.3)
+            yield from self._grow(sums, 0.1)
         self.budget.stop("noise floor reached")
 
     def _noise_reached(self) -> bool:
@@ -241,16 +244,28 @@ class _Run(PartStages):
         self._enter("sums", before)
 
     def _evolve(self, part: float) -> Iterator[Candidate]:
-        """Populations that begin with what was found, for a part of what is left of the budget."""
+        """Populations that begin with what was found, while something is left to explain."""
         before = self.budget.elapsed, self.budget.evaluations, len(self.hall.best)
+        timed, judged, over = self.budget.max_time is not None, None, self._until(part)
+
+        def stop() -> bool:
+            nonlocal judged
+            best = min(self.hall.best.values(), key=lambda c: c.bits)
+            if best is not judged:
+                judged = best
+                if not self.rough and self._noise_reached():
+                    self.budget.stop("noise floor reached")
+            return self._done() or over()
+
+        size = self._share(LIBRARY)
+        if size < LIBRARY // 4 or stop():
+            return
         X, y = self.problem_rows()
-        seeds = sorted(self.hall.best.values(), key=lambda c: c.bits)
-        over = self._until(part)
-        timed = self.budget.max_time is not None
+        unary, binary = ([n for n in some if isinstance(n, str)] for some in (self.unary, self.binary))
+        seeds = [self._inner_form(c.expression) for c in self.hall.front()]
         made = evolve(
-            X, y, self.problem.names, self.weights, self.unary, self.binary or ["add", "mul"],
-            [self._inner_form(c.expression) for c in seeds], self.rng, lambda: self._late() or over(),
-            lambda: timed and (self._late() or over()), self.budget.charge, self.workers,
+            X, y, self.problem.names, self.weights, unary, binary, seeds, self.rng, stop,
+            lambda: timed and (self._late() or over()), self.budget.charge, self.workers, size,
         )  # fmt: skip
         yield from self._offer("genetic", self.view, made)
         self._enter("genetic", before)
