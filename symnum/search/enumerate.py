@@ -30,6 +30,10 @@ FINAL_ROWS = 20_000
 MAX_DEPTH = 6
 ROUGH = 0.35
 """Held-out error of the best smoother, relative, beyond which a table counts as mostly noise."""
+MOST_REDUCED = 12
+"""Columns above which pairs are too many to be tested for reductions and interactions."""
+ACCURATE = 0.999
+"""R2 below which formulas are grown before parts and inner constants are looked for."""
 MOST_GROWN = 34
 """Nodes of the longest formula that is grown: longer ones say little."""
 
@@ -95,7 +99,8 @@ class _Run(PartStages):
             yield from self._tier(view, TIERS[0], "parts of a guess", part=12)
             yield from self._approximate(view, "parts of a guess, readouts", TIERS[0] // 4)
         sums = quietly(self._sum_search)
-        self.rough = quietly(lambda: predictability(self.view)) > ROUGH
+        wide = len(self.view.names) > MOST_REDUCED
+        self.rough = wide or quietly(lambda: predictability(self.view)) > ROUGH
         if self.rough:
             # Mostly noise, or oscillations that no smoother follows: exact formulas once, then growth.
             yield from self._each(self.starts, lambda v: self._tier(v, TIERS[1], "medium bank"))
@@ -105,15 +110,18 @@ class _Run(PartStages):
         early = self.starts[:1] if len(self.starts) > 1 else []
         readouts = partial(self._approximate, label="readouts", size=TIERS[0] // 2)
         yield from self._each(early, readouts)
-        found = sorted((yield from self._reduce()), key=lambda v: len(v.names))
+        found = [] if wide else sorted((yield from self._reduce()), key=lambda v: len(v.names))
         views = sorted([*self.starts, *found], key=lambda v: len(v.names))
         yield from self._each([*self.starts[len(early) :], *found], readouts)
         if not self.rough and not self._noise_reached():
             yield from self._each(views, lambda v: self._tier(v, TIERS[1], "medium bank"))
             yield from self._exact_sums()
-        yield from self._each(views, self._separate)
-        if not self._done():
-            yield from self._each(quietly(lambda: multiplied(views[0])), self._separate)
+        if not self._done() and max(c.r2 for c in self.hall.best.values()) < ACCURATE:
+            yield from self._grow(sums, 0.2)
+        if not wide:
+            yield from self._each(views, self._separate)
+            if not self._done():
+                yield from self._each(quietly(lambda: multiplied(views[0])), self._separate)
         yield from self._each(views, lambda v: self._inner(v, 400))
         if not self.rough and self._noise_reached():
             yield from self._noisy(views, sums)
