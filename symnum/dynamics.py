@@ -198,7 +198,7 @@ class DynamicsRegressor(BaseEstimator):
                 "no system was found that can be integrated along the data; allow more max_time, or check "
                 "whether the states recorded determine their own motion"
             )
-        reason = stopped[0] if stopped else "max_time" if search.late() else "finished"
+        reason = stopped[0] if stopped else "max_time" if search.cut else "finished"
         self._finish(search, motion, reason)
         return self
 

@@ -49,7 +49,7 @@ class Discovery:
         self.motion, self.rng, self.proposals, self.allowed, self.tell = motion, rng, proposals, allowed, tell
         self.began, self.seconds = time.perf_counter(), seconds
         self.best: Fitted | None = None
-        self.stage, self.finishing = "", False
+        self.stage, self.finishing, self.cut = "", False, False
         self.ledger: list[dict] = []
         self.judge = Judge(motion, self.late)
         self.forms = [IntegralForm(motion, i) for i in range(len(motion.sought))]
@@ -76,7 +76,7 @@ class Discovery:
             self._enter("terms dropped", self._prune)
         self._enter("symbolic search", self._searched)
         self._enter("terms dropped", self._prune)
-        self.finishing = True
+        self.cut, self.finishing = self.late(), True
         self._enter("canonical form", self._tidy)
         self._enter("simple numbers", self._snap)
         return self.best
