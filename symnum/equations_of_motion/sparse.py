@@ -15,6 +15,7 @@ from symnum.expressions.expression import Expression
 Float = NDArray[np.float64]
 _WIDTH = 50
 _GROWTH = 24
+_EACH_SIZE = 10
 _TERMS = 8
 _ALIKE = 1e-7
 """Part of a term, squared, that the chosen ones must leave unexplained for it to be chosen too."""
@@ -55,7 +56,9 @@ def sparse_candidates(
     price = np.array([term_bits(t, form.rows) for t in library])
     ranked = _beam(F @ F.T, F @ form.target, float(form.target @ form.target), price, form.rows)
     found: list[Scored] = []
-    for subset in ranked[:most]:
+    # An inner constant off its grid point ruins a good short form where noise is small: some of each size.
+    short = [[s for s in ranked if len(s) == size][:_EACH_SIZE] for size in (1, 2, 3, 4)]
+    for subset in dict.fromkeys([*(s for group in short for s in group), *ranked[:most]]):
         e = _sum([library[j] for j in subset], F[list(subset)], norms[useful][list(subset)], form.target)
         scored = refine(form, e)
         if scored is not None:
