@@ -10,12 +10,13 @@ from threadpoolctl import threadpool_limits
 
 from symnum.expressions.expression import Expression
 from symnum.problem import Problem
+from symnum.search.bank import DEFAULT_BINARY, DEFAULT_UNARY
 from symnum.search.budget import Budget
 from symnum.search.candidate import Candidate, HallOfFame
-from symnum.search.enumerate import DEFAULT_BINARY, DEFAULT_UNARY, Stage
 from symnum.search.genetic import BANK, evolve
 from symnum.search.macros import enumerated
 from symnum.search.operon_backend import fit_rows
+from symnum.search.stages import Stage
 
 
 def _size(budget: Budget) -> int:

@@ -20,8 +20,8 @@ from symnum.problem import Problem
 from symnum.search import constants, forms
 from symnum.search.budget import Budget
 from symnum.search.candidate import FIT_ROWS, Candidate, HallOfFame
-from symnum.search.enumerate import Stage
 from symnum.search.operon_trees import from_operon, symbols, to_operon
+from symnum.search.stages import Stage
 
 DEFAULT = ("add", "sub", "mul", "div", "sin", "cos", "exp", "log", "sqrt", "square")
 POPULATION = 1_000

@@ -25,7 +25,7 @@ from symnum.expressions.expression import Expression, default_names
 from symnum.problem import Problem
 from symnum.search.budget import Budget
 from symnum.search.candidate import Candidate, HallOfFame
-from symnum.search.enumerate import Stage
+from symnum.search.stages import Stage
 
 BINARY = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "^", "min": "min", "max": "max"}
 """Our names of operators to Julia's; unary ones have the same name."""

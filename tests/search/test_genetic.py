@@ -16,10 +16,10 @@ from symnum.expressions import Expression
 from symnum.expressions.canonical import canonical
 from symnum.expressions.compiled import evaluate_with_jacobian
 from symnum.problem import Problem
-from symnum.search.bank import Bank
+from symnum.search.bank import DEFAULT_BINARY, DEFAULT_UNARY, Bank
 from symnum.search.budget import Budget
 from symnum.search.candidate import HallOfFame
-from symnum.search.enumerate import DEFAULT_BINARY, DEFAULT_UNARY, EnumerativeSearch, _Run
+from symnum.search.enumerate import EnumerativeSearch, _Run
 from symnum.search.genetic import evolve
 from symnum.search.island import Island
 from symnum.search.library import build
@@ -282,7 +282,7 @@ def last_stage(text, noise, start):
     hall, ledger, budget = HallOfFame(problem), [], Budget(max_evals=300_000)
     hall.add(Expression.parse(start, names))
     stage = _Run(EnumerativeSearch(), problem, budget, rng, hall, ledger, None)
-    list(stage._genetic())
+    list(stage._evolve(1.0))
     return hall, ledger, budget
 
 
