@@ -1,7 +1,7 @@
 """What each component of the search is worth: generated problems with one component off at a time.
 
-Run it alone on the machine: ``python benchmarks/ablation.py --out eval/results/ablation.csv``. The problems are those of
-``hidden/SEED``, which no component was developed on; two runs at a time, one thread each.
+Run it alone on the machine: ``python benchmarks/ablation.py --out eval/results/ablation.csv``. The problems are
+those of ``hidden/SEED``, which no component was developed on; two runs at a time, one thread each.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from symnum.evaluation.task import Task, run_task
-from symnum.search import approximate, constants, exact, part_stages, stages
+from symnum.search import approximate, constants, exact, part_stages, stages, transforms
 from symnum.search import enumerate as schedule
 
 
@@ -37,8 +37,7 @@ def _off(*places: tuple[Any, str]) -> Callable[[], None]:
 
 
 def _one_transform() -> None:
-    exact.TRANSFORMS = exact.TRANSFORMS[:1]
-    approximate.transforms_of = lambda pure: exact.TRANSFORMS
+    exact.transforms_of = approximate.transforms_of = lambda pure: (transforms.IDENTITY,)
 
 
 def _no_snapping() -> None:
