@@ -1,7 +1,7 @@
 """What each component of the search is worth: generated problems with one component off at a time.
 
-Run it alone on the machine: ``python benchmarks/ablation.py --out eval/results/ablation.csv``. The problems are
-those of ``hidden/SEED``, which no component was developed on; two runs at a time, one thread each.
+Run it alone on the machine: ``python benchmarks/ablation.py --out eval/results/ablation.csv``. The problems
+are those of ``hidden/SEED``, which no component was developed on; two runs at a time, one thread each.
 """
 
 from __future__ import annotations

@@ -34,6 +34,8 @@ MOST_REDUCED = 12
 """Columns above which pairs are too many to be tested for reductions and interactions."""
 ACCURATE = 0.999
 """R2 below which formulas are grown before parts and inner constants are looked for."""
+PLAIN, QUIET = 14, 0.9975
+"""Longest formula, and least R2, for which data with noise are searched no further."""
 MOST_GROWN = 34
 """Nodes of the longest formula that is grown: longer ones say little."""
 
@@ -113,7 +115,16 @@ class _Run(PartStages):
         found = [] if wide else sorted((yield from self._reduce()), key=lambda v: len(v.names))
         views = sorted([*self.starts, *found], key=lambda v: len(v.names))
         yield from self._each([*self.starts[len(early) :], *found], readouts)
-        if not self.rough and not self._noise_reached():
+        noisy = not self.rough and self._noise_reached()
+        settled = self._plain() if noisy else None
+        if settled is not None:
+            # One more look, by other means, at what the readouts agree on.
+            yield from self._separate(views[0])
+            yield from self._inner(views[0], 400)
+            if self._plain() == settled:
+                self.budget.stop("noise floor reached")
+                return
+        if not self.rough and not noisy:
             yield from self._each(views, lambda v: self._tier(v, TIERS[1], "medium bank"))
             yield from self._exact_sums()
         if not self._done() and max(c.r2 for c in self.hall.best.values()) < ACCURATE:
@@ -127,6 +138,13 @@ class _Run(PartStages):
             yield from self._noisy(views, sums)
         else:
             yield from self._deep(views, sums)
+
+    def _plain(self) -> Expression | None:
+        """The best formula, if it is short, has no more than one fitted number, and leaves little noise."""
+        best = min(self.hall.best.values(), key=lambda c: c.bits)
+        fitted = [c for c in best.expression.constants if round(2 * c) != 2 * c]
+        plain = len(fitted) <= 1 and best.complexity <= PLAIN and best.r2 > QUIET
+        return best.expression if plain else None
 
     def _each(
         self, views: Sequence[View], stage: Callable[[View], Iterator[Candidate]]
@@ -193,7 +211,8 @@ class _Run(PartStages):
 
     def _noisy(self, views: list[View], sums: SumSearch) -> Iterator[Candidate]:
         """Exact joins find nothing in noise: larger readouts, more skeletons and growth instead."""
-        yield from self._each(views, lambda v: self._approximate(v, "readouts, larger bank", 3 * TIERS[0]))
+        chosen = [views[0], *(v for v in views[1:] if v is self.view)]
+        yield from self._each(chosen, lambda v: self._approximate(v, "readouts, larger bank", 3 * TIERS[0]))
         yield from self._each(views, lambda v: self._inner(v, 3_000))
         if not self._done():
             yield from self._grow(sums, 0.1)
