@@ -7,18 +7,19 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
 
 from symnum.exceptions import InvalidInput
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from symnum.dynamics import DynamicsEvent, DynamicsRegressor
 
-Float = NDArray[np.float64]
+    Float = NDArray[np.float64]
+
 _TIMES = ("t", "time", "Time", "T")
 
 
@@ -74,6 +75,8 @@ def dynamics(
     t, U = _trajectories(table, clock, names, trajectory_column)
     folder = writable_folder(out if out is not None else Path(f"{data.stem}-dynamics"))
     # Loading the search takes a second; complaints about the table come before.
+    import numpy as np
+
     from symnum.dynamics import DynamicsRegressor
 
     model = DynamicsRegressor(
@@ -128,6 +131,8 @@ def _trajectories(
     table: pd.DataFrame, clock: str, names: list[str], trajectory: str | None
 ) -> tuple[list[Float], list[Float]]:
     """Times and states of each trajectory; empty cells of states are NaN."""
+    import numpy as np
+
     from symnum.tables import numbers
 
     t = numbers(table, clock)
@@ -190,6 +195,8 @@ def _show_event(event: DynamicsEvent) -> None:
 
 
 def _show(model: DynamicsRegressor) -> None:
+    import numpy as np
+
     typer.echo("")
     for row in model.equations_.itertuples():
         typer.echo(f"{row.state} = {row.equation}    (R2 of the integrated state: {row.r2:.6f})")
@@ -207,6 +214,7 @@ def _show(model: DynamicsRegressor) -> None:
 
 
 def _write(folder: Path, model: DynamicsRegressor, until: float | None) -> list[Path]:
+    import numpy as np
     import pandas as pd
 
     from symnum.dynamics_plots import plot_forecast, plot_phase_portrait, plot_right_hand_sides

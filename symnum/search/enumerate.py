@@ -34,6 +34,8 @@ MOST_REDUCED = 12
 """Columns above which pairs are too many to be tested for reductions and interactions."""
 ACCURATE = 0.999
 """R2 below which formulas are grown before parts and inner constants are looked for."""
+LEAST_GROWN = 20_000
+"""Evaluations that the first sums cost: smaller shares of a budget are for the other stages."""
 PLAIN, QUIET = 14, 0.9975
 """Longest formula, and least R2, for which data with noise are searched no further."""
 MOST_GROWN = 34
@@ -265,6 +267,8 @@ class _Run(PartStages):
 
     def _grow(self, sums: SumSearch, part: float) -> Iterator[Candidate]:
         """Sums of terms and what grows from them, for a part of what is left of the budget."""
+        if part * self.budget.evals_left() < LEAST_GROWN:
+            return
         before = self.budget.elapsed, self.budget.evaluations, len(self.hall.best)
         stop = self._until(part)
         yield from self._offer("sums", self.view, sums.run(lambda: self._late() or stop()))

@@ -78,6 +78,8 @@ class PartStages(Stages):
         """Short formulas for an estimated part, the best description first."""
         hall = HallOfFame(Problem(view.X, view.y, view.names), 16)
         size = self._share(1_000 * len(view.names))
+        if size < 10:
+            return []
         bank = self._bank(view, bank_rows(view), size)
         bank.grow(size, self._late, self.workers)
         self.budget.charge(bank.generated)

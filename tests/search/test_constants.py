@@ -7,8 +7,7 @@ import pytest
 
 from symnum.expressions import Expression
 from symnum.search import constants
-from symnum.search.bank import Bank
-from symnum.search.enumerate import DEFAULT_BINARY, DEFAULT_UNARY
+from symnum.search.bank import DEFAULT_BINARY, DEFAULT_UNARY, Bank
 from symnum.search.view import original
 
 
