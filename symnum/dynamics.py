@@ -22,6 +22,7 @@ from symnum.equations_of_motion.motion import Motion, prepare
 from symnum.equations_of_motion.recordings import Recording, read_recordings
 from symnum.equations_of_motion.solution import Solution, solution_of
 from symnum.exceptions import BudgetExhausted, InvalidInput
+from symnum.search.settings import generator
 
 if TYPE_CHECKING:
     import sympy
@@ -179,7 +180,7 @@ class DynamicsRegressor(BaseEstimator):
         search = Discovery(
             motion,
             max(self.max_time - (time.perf_counter() - began), 0.2),
-            _generator(self.random_state),
+            generator(self.random_state),
             [knowledge.proposals],
             knowledge.allowed,
             tell,
@@ -353,7 +354,7 @@ class DynamicsRegressor(BaseEstimator):
         mean = self.solution_.forecast(times, trajectory % count)[:, :d]
         if not return_std:
             return mean
-        return mean, self.solution_.band(times, trajectory % count, _generator(0))[:, :d]
+        return mean, self.solution_.band(times, trajectory % count, generator(0))[:, :d]
 
     def score(self, t: Any = None, U: Any = None) -> float:
         """R2 of the integrated system on trajectories (the fitted ones), averaged over the states.
@@ -412,16 +413,3 @@ def _finite(noise: Float) -> Float:
     """Noise without the gaps."""
     typical = np.nanmean(np.where(np.isfinite(noise), noise, np.nan), axis=0)
     return np.where(np.isfinite(noise), noise, typical)
-
-
-def _generator(random_state: Any) -> np.random.Generator:
-    if isinstance(random_state, np.random.Generator):
-        return random_state
-    if isinstance(random_state, np.random.RandomState):
-        return np.random.default_rng(random_state.randint(2**31))
-    try:
-        return np.random.default_rng(random_state)
-    except (TypeError, ValueError) as error:
-        raise InvalidInput(
-            f"random_state must be an int, a Generator or None, got {random_state!r}"
-        ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,30 +43,47 @@ def _data(model: Any) -> dict[str, Any]:
 
 def read(cls: type, path: Path) -> Any:
     """Model from a file; see `SymbolicRegressor.load`."""
+    return read_model(path, FORMAT, VERSION, lambda data: _build(cls, data), "SymbolicRegressor", "fit")
+
+
+def read_model(
+    path: Path, form: str, version: int, build: Callable[[dict[str, Any]], Any], writer: str, command: str
+) -> Any:
+    """What `build` makes of a model file.
+
+    Parameters
+    ----------
+    path : Path
+    form, version : str and int
+        Entries "format" and "version" that the file must have.
+    build : callable
+        Whatever it raises is told as damage of the file.
+    writer, command : str
+        Class and subcommand that write such files, for the messages.
+
+    Raises
+    ------
+    InvalidInput
+        When the file is missing, no JSON, of another kind or version, or damaged.
+    """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InvalidInput(
-            f"no file {str(path)!r}; SymbolicRegressor.save and `symnum fit` write one"
-        ) from None
+        raise InvalidInput(f"no file {str(path)!r}; {writer}.save and `symnum {command}` write one") from None
     except IsADirectoryError:
         raise InvalidInput(f"{str(path)!r} is a folder; name the model file in it") from None
     except OSError as error:
         raise InvalidInput(f"cannot read {str(path)!r}: {error.strerror or error}") from None
     except (ValueError, RecursionError):  # not UTF-8, not JSON
+        raise InvalidInput(f"{path.name} is no model: expected the JSON that {writer}.save writes") from None
+    if not isinstance(data, dict) or data.get("format") != form:
+        raise InvalidInput(f"{path.name} is no symnum model; expected a file written by {writer}.save")
+    if data.get("version") != version:
         raise InvalidInput(
-            f"{path.name} is no model: expected the JSON that SymbolicRegressor.save writes"
-        ) from None
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise InvalidInput(
-            f"{path.name} is no symnum model; expected a file written by SymbolicRegressor.save"
-        )
-    if data.get("version") != VERSION:
-        raise InvalidInput(
-            f"{path.name} has model version {data.get('version')}, this symnum reads {VERSION}"
+            f"{path.name} has model version {data.get('version')}, this symnum reads {version}"
         )
     try:
-        return _build(cls, data)
+        return build(data)
     except Exception as error:  # whatever a damaged file can do to those who read it
         detail = f"{type(error).__name__}: {error}"
         raise InvalidInput(

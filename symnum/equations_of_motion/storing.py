@@ -10,8 +10,8 @@ import numpy as np
 
 from symnum.equations_of_motion.recordings import Recording
 from symnum.equations_of_motion.solution import Begin, Solution
-from symnum.exceptions import InvalidInput
 from symnum.expressions.expression import Expression
+from symnum.persistence import read_model
 
 FORMAT, VERSION = "symnum-dynamics", 1
 
@@ -47,32 +47,7 @@ def write(model: Any, path: Path) -> None:
 
 def read(cls: type, path: Path) -> Any:
     """Model from a file; see `DynamicsRegressor.load`."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InvalidInput(
-            f"no file {str(path)!r}; DynamicsRegressor.save and `symnum dynamics` write one"
-        ) from None
-    except OSError as error:
-        raise InvalidInput(f"cannot read {str(path)!r}: {error.strerror or error}") from None
-    except (ValueError, RecursionError):  # not UTF-8, not JSON
-        raise InvalidInput(
-            f"{path.name} is no model: expected the JSON that DynamicsRegressor.save writes"
-        ) from None
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise InvalidInput(
-            f"{path.name} is no model of equations of motion; DynamicsRegressor.save writes them"
-        )
-    if data.get("version") != VERSION:
-        raise InvalidInput(
-            f"{path.name} has model version {data.get('version')}, this symnum reads {VERSION}"
-        )
-    try:
-        return _build(cls, data)
-    except Exception as error:  # whatever a damaged file can do to those who read it
-        raise InvalidInput(
-            f"{path.name} is a damaged model ({type(error).__name__}: {error}); fit again to get a new one"
-        ) from error
+    return read_model(path, FORMAT, VERSION, lambda data: _build(cls, data), "DynamicsRegressor", "dynamics")
 
 
 def _build(cls: type, data: dict[str, Any]) -> Any:
