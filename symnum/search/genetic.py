@@ -126,6 +126,8 @@ class Populations:
         bank.grow(size, late)
         charge(bank.generated)
         library = build(bank, self.few_X, self.unary)
+        if library.size == 0:
+            return  # columns so large or small that no part of them is kept
         islands: dict[int, Island] = {}
         state = [(np.inf, 0)] * len(KINDS)  # best sum of log errors, slices since
 

@@ -297,3 +297,12 @@ def test_the_last_stage_ends_at_the_noise_floor():
     _, ledger, budget = last_stage("a*b - d", 0.3, "a*b - d")
     assert budget.reason == "noise floor reached"
     assert ledger == []
+
+
+def test_columns_too_small_for_any_part_give_nothing():
+    X = np.random.default_rng(0).uniform(1, 2, (60, 2)) * 1e-34
+    made = evolve(
+        X, X[:, 0] * X[:, 1], ("a", "b"), None, ("sqrt",), ("add", "mul"), [], np.random.default_rng(0),
+        lambda: False, lambda: False, lambda n: None,
+    )  # fmt: skip
+    assert list(made) == []
