@@ -44,7 +44,7 @@ notebooks: $(VENV)/.dev
 ifeq ($(NOTEBOOKS),)
 	@echo 'notebooks: skipped, there is no notebook yet'
 else
-	$(VENV)/bin/pytest --nbmake --nbmake-timeout=300 -p no:timeout $(NOTEBOOKS)
+	$(VENV)/bin/pytest --nbmake --nbmake-timeout=300 --timeout=0 $(NOTEBOOKS)
 endif
 
 bench: $(VENV)/.base
