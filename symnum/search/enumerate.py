@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -105,7 +105,6 @@ class _Run(PartStages):
         for view in seeded(self.view, self.hall.seeds):
             yield from self._tier(view, TIERS[0], "parts of a guess", part=12)
             yield from self._approximate(view, "parts of a guess, readouts", TIERS[0] // 4)
-        sums = quietly(self._sum_search)
         wide = len(self.view.names) > MOST_REDUCED
         self.rough = wide or quietly(lambda: predictability(self.view)) > ROUGH
         if self.rough:
@@ -113,7 +112,7 @@ class _Run(PartStages):
             if not wide:
                 yield from self._each(self.starts, lambda v: self._tier(v, TIERS[1], "medium bank"))
             if not self._done():
-                yield from self._grow(sums, 0.6)
+                yield from self._grow(0.6)
         # No exact formula so far: in data with noise the simplest dimensionless problem comes first.
         early = self.starts[:1] if len(self.starts) > 1 else []
         readouts = partial(self._approximate, label="readouts", size=TIERS[0] // 2)
@@ -123,8 +122,10 @@ class _Run(PartStages):
         yield from self._each([*self.starts[len(early) :], *found], readouts)
         noisy = not self.rough and self._noise_reached()
         settled = self._plain() if noisy else None
+        rest = views
         if settled is not None:
             # One more look, by other means, at what the readouts agree on.
+            rest = views[1:]
             yield from self._separate(views[0])
             yield from self._inner(views[0], 400)
             if self._plain() == settled:
@@ -134,16 +135,16 @@ class _Run(PartStages):
             yield from self._each(views, lambda v: self._tier(v, TIERS[1], "medium bank"))
             yield from self._exact_sums()
         if not self._done() and max(c.r2 for c in self.hall.best.values()) < ACCURATE:
-            yield from self._grow(sums, 0.2)
+            yield from self._grow(0.2)
         if not wide:
-            yield from self._each(views, self._separate)
+            yield from self._each(rest, self._separate)
             if not self._done():
                 yield from self._each(quietly(lambda: multiplied(views[0])), self._separate)
-        yield from self._each(views, lambda v: self._inner(v, 400))
+        yield from self._each(rest, lambda v: self._inner(v, 400))
         if not self.rough and self._noise_reached():
-            yield from self._noisy(views, sums)
+            yield from self._noisy(views)
         else:
-            yield from self._deep(views, sums)
+            yield from self._deep(views)
 
     def _plain(self) -> Expression | None:
         """The best formula, if it is short, has no more than one fitted number, and leaves little noise."""
@@ -199,14 +200,14 @@ class _Run(PartStages):
         )
         yield from self._offer("all rows", original(X, y, self.problem.names), made)
 
-    def _deep(self, views: list[View], sums: SumSearch) -> Iterator[Candidate]:
+    def _deep(self, views: list[View]) -> Iterator[Candidate]:
         """Skeletons, growth, populations and exact joins over larger banks, in turn."""
         if self.rough and not self._done():
-            yield from self._grow(sums, 0.5)
+            yield from self._grow(0.5)
         yield from self._each(views, lambda v: self._inner(v, 2_500))
         yield from self._larger_parts(2 * TIERS[1])
         if not self._done():
-            yield from self._grow(sums, 0.25)
+            yield from self._grow(0.25)
         yield from self._polish()
         if not self._done():
             yield from self._evolve(0.3)
@@ -217,13 +218,13 @@ class _Run(PartStages):
             yield from self._evolve(1.0)
         self.budget.stop("search space exhausted")
 
-    def _noisy(self, views: list[View], sums: SumSearch) -> Iterator[Candidate]:
+    def _noisy(self, views: list[View]) -> Iterator[Candidate]:
         """Exact joins find nothing in noise: larger readouts, more skeletons and growth instead."""
         chosen = [views[0], *(v for v in views[1:] if v is self.view)]
         yield from self._each(chosen, lambda v: self._approximate(v, "readouts, larger bank", 3 * TIERS[0]))
         yield from self._each(views, lambda v: self._inner(v, 3_000))
         if not self._done():
-            yield from self._grow(sums, 0.1)
+            yield from self._grow(0.1)
         self.budget.stop("noise floor reached")
 
     def _noise_reached(self) -> bool:
@@ -265,18 +266,21 @@ class _Run(PartStages):
         # Deepest first; the others were seen with the small bank.
         return sorted(found, key=lambda v: len(v.names))[:3]
 
-    def _sum_search(self) -> SumSearch:
+    @cached_property
+    def sums(self) -> SumSearch:
+        """Built when something is grown first: most fits end before."""
         binary = self.binary if self.search.operators else [*self.binary, "max"]
         most = min(self.hall.max_complexity, MOST_GROWN)
         charge, n_jobs = self.budget.charge, self.search.n_jobs
         return SumSearch(self.view, self.weights, self.unary, binary, most, self.rng, n_jobs, charge)
 
-    def _grow(self, sums: SumSearch, part: float) -> Iterator[Candidate]:
+    def _grow(self, part: float) -> Iterator[Candidate]:
         """Sums of terms and what grows from them, for a part of what is left of the budget."""
         if part * self.budget.evals_left() < LEAST_GROWN:
             return
         before = self.budget.elapsed, self.budget.evaluations, len(self.hall.best)
         stop = self._until(part)
+        sums = quietly(lambda: self.sums)
         yield from self._offer("sums", self.view, sums.run(lambda: self._late() or stop()))
         self._enter("sums", before)
 
