@@ -28,6 +28,13 @@ VERIFYING = 1.5e-6
 _CHUNK = 100_000
 
 
+def fit_rows(problem: Problem, most: int = FIT_ROWS) -> NDArray[np.int64]:
+    """Indices of the rows that count, at most so many of them, the same ones every time."""
+    n = len(problem.y)
+    rows = np.arange(n) if problem.weights is None else np.flatnonzero(problem.weights > 0)
+    return rows if len(rows) <= most else np.sort(np.random.default_rng(n).permutation(rows)[:most])
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A formula with how well it fits.

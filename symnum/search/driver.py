@@ -14,7 +14,7 @@ from symnum.problem import Problem
 from symnum.search import constants, guesses
 from symnum.search.bank import DEFAULT_BINARY, DEFAULT_UNARY, Bank
 from symnum.search.budget import Budget
-from symnum.search.candidate import FIT_ROWS, Candidate, HallOfFame
+from symnum.search.candidate import Candidate, HallOfFame, fit_rows
 from symnum.search.features import select_columns
 from symnum.search.losses import left_out, refine, row_weights
 from symnum.search.macros import enumerated
@@ -51,7 +51,7 @@ def search(
     ledger : list
         Takes a row for each stage.
     """
-    fit = _fit_rows(problem)
+    fit = fit_rows(problem)
     if settings.template is not None:
         rows = replace(
             problem, X=problem.X[fit], y=problem.y[fit], weights=_take(problem.weights, fit), truth=None
@@ -86,7 +86,7 @@ def search(
 
 def _plain(problem: Problem, settings: Settings, budget: Budget) -> Iterator[Expression]:
     """Elements of a small bank; readouts would put factors before them, which the operators do not allow."""
-    X = problem.X[_fit_rows(problem)]
+    X = problem.X[fit_rows(problem)]
     unary, binary = enumerated(settings.operators, settings.rules.macros, DEFAULT_UNARY, DEFAULT_BINARY)
     size = min(_PLAIN, budget.evals_left() // 4)
     if size < 10:
@@ -96,7 +96,7 @@ def _plain(problem: Problem, settings: Settings, budget: Budget) -> Iterator[Exp
     )
     bank.grow(size, lambda: _late(budget))
     budget.charge(bank.generated)
-    rows = _fit_rows(problem)
+    rows = fit_rows(problem)
     yield from plain(bank, X, problem.y[rows], _take(problem.weights, rows))
 
 
@@ -129,7 +129,7 @@ def _reweighted(
 
     The first weights come from kernel regression, later ones from the best formula.
     """
-    rows = _fit_rows(problem)
+    rows = fit_rows(problem)
     X, y, weights = problem.X[rows], problem.y[rows], _take(problem.weights, rows)
     residual = left_out(X, y)
     before: NDArray | None = None
@@ -207,13 +207,6 @@ def _judge(made: Iterable[Expression], stage: str, hall: HallOfFame, budget: Bud
 def _late(budget: Budget) -> bool:
     """Whether the clock says stop; without a time limit it decides nothing."""
     return budget.max_time is not None and budget.left() <= 0
-
-
-def _fit_rows(problem: Problem) -> NDArray[np.int64]:
-    rows = np.arange(len(problem.y)) if problem.weights is None else np.flatnonzero(problem.weights > 0)
-    if len(rows) > FIT_ROWS:
-        rows = np.sort(np.random.default_rng(len(problem.y)).permutation(rows)[:FIT_ROWS])
-    return rows
 
 
 def _take(weights: NDArray | None, rows: NDArray) -> NDArray | None:

@@ -12,10 +12,9 @@ from symnum.expressions.expression import Expression
 from symnum.problem import Problem
 from symnum.search.bank import DEFAULT_BINARY, DEFAULT_UNARY
 from symnum.search.budget import Budget
-from symnum.search.candidate import Candidate, HallOfFame
+from symnum.search.candidate import Candidate, HallOfFame, fit_rows
 from symnum.search.genetic import BANK, evolve
 from symnum.search.macros import enumerated
-from symnum.search.operon_backend import fit_rows
 from symnum.search.stages import Stage
 
 

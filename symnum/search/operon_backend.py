@@ -19,7 +19,7 @@ from symnum.expressions.expression import Expression
 from symnum.problem import Problem
 from symnum.search import constants, forms
 from symnum.search.budget import Budget
-from symnum.search.candidate import FIT_ROWS, Candidate, HallOfFame
+from symnum.search.candidate import Candidate, HallOfFame, fit_rows
 from symnum.search.operon_trees import from_operon, symbols, to_operon
 from symnum.search.stages import Stage
 
@@ -239,13 +239,6 @@ def scaled(
     if not np.isfinite(slope) or slope == 0:
         return None
     return forms.combination([slope, float(center - slope * shift)], [e, None])
-
-
-def fit_rows(problem: Problem, most: int = FIT_ROWS) -> NDArray[np.int64]:
-    """Rows that count, at most so many of them, the same ones every time."""
-    n = len(problem.y)
-    rows = np.arange(n) if problem.weights is None else np.flatnonzero(problem.weights > 0)
-    return rows if len(rows) <= most else np.sort(np.random.default_rng(n).permutation(rows)[:most])
 
 
 class OperonSearch:

@@ -17,7 +17,7 @@ from symnum.search import constants, dimensional
 from symnum.search.approximate import ApproximateSearch
 from symnum.search.bank import DEFAULT_BINARY, DEFAULT_UNARY, Bank, quietly
 from symnum.search.budget import Budget
-from symnum.search.candidate import FIT_ROWS, Candidate, HallOfFame
+from symnum.search.candidate import Candidate, HallOfFame, fit_rows
 from symnum.search.exact import ExactSearch, bank_rows
 from symnum.search.macros import enumerated
 from symnum.search.oscillation import oscillations
@@ -56,7 +56,7 @@ class Stages:
         self.unary, self.binary = enumerated(
             search.operators, hall.rules.macros, DEFAULT_UNARY, DEFAULT_BINARY
         )
-        rows = self._fit_rows(problem)
+        rows = fit_rows(problem)
         self.weights = None if problem.weights is None else problem.weights[rows]
         self.view = original(problem.X[rows], problem.y[rows], problem.names)
         dimensions = dimensional.of_problem(problem.units)
@@ -66,14 +66,6 @@ class Stages:
         self.lap_ends: float | None = None
         self.polished: set[Expression] = set()
         self.pace: dict[int, float] = {}  # seconds a bank element, by number of variables
-
-    @staticmethod
-    def _fit_rows(problem: Problem) -> NDArray[np.int64]:
-        n = len(problem.y)
-        rows = np.arange(n) if problem.weights is None else np.flatnonzero(problem.weights > 0)
-        if len(rows) > FIT_ROWS:
-            rows = np.sort(np.random.default_rng(n).permutation(rows)[:FIT_ROWS])
-        return rows
 
     # ---------------------------------------------------------------- stages
     def _tier(self, view: View, size: int, label: str, part: int = 3) -> Iterator[Candidate]:
