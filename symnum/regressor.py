@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,8 +14,9 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from symnum import persistence
-from symnum.exceptions import BudgetExhausted, InvalidInput
+from symnum.exceptions import BudgetExhausted
 from symnum.expressions.expression import Expression, default_names
+from symnum.front_exports import FrontExports
 from symnum.problem import Problem
 from symnum.search import driver, outputs
 from symnum.search.budget import Budget
@@ -33,9 +34,6 @@ from symnum.search.settings import (
     read_units,
 )
 
-if TYPE_CHECKING:
-    import sympy
-
 
 @dataclass(frozen=True, slots=True)
 class SearchEvent:
@@ -48,7 +46,7 @@ class SearchEvent:
     output: int = 0
 
 
-class SymbolicRegressor(RegressorMixin, BaseEstimator):
+class SymbolicRegressor(FrontExports, RegressorMixin, BaseEstimator):
     """Find short formulas that explain a table.
 
     Parameters
@@ -337,20 +335,6 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         return [bool(check_units(e, problem.units[:-1], problem.units[-1])) for e in self.expressions_]
 
     # ---------------------------------------------------------------- using
-    def _expression(self, index: int | None) -> Expression:
-        check_is_fitted(self, "expressions_")
-        if hasattr(self, "outputs_"):
-            raise InvalidInput(f"this model has {len(self.outputs_)} outputs; take one of model.outputs_")
-        index = self.best_index_ if index is None else index
-        if not -len(self.expressions_) <= index < len(self.expressions_):
-            raise InvalidInput(f"index {index} is outside the front of {len(self.expressions_)} formulas")
-        return self.expressions_[index]
-
-    @property
-    def expression_(self) -> Expression:
-        """The selected formula; of several outputs ask ``outputs_[i].expression_``."""
-        return self._expression(None)
-
     def predict(self, X: Any, index: Any = None) -> NDArray[np.float64]:
         """Values of the selected formula, or of row `index` of the front, shape (n,) or (n, k)."""
         check_is_fitted(self, "expressions_")
@@ -361,35 +345,6 @@ class SymbolicRegressor(RegressorMixin, BaseEstimator):
         expression = self._expression(index)
         X = validate_data(self, X, reset=False, dtype=np.float64)
         return expression.evaluate(X)
-
-    def sympy(self, index: Any = None) -> sympy.Expr | list[sympy.Expr]:
-        """The selected formula as a sympy expression; a list for several outputs."""
-        if hasattr(self, "outputs_"):
-            return [m.sympy(i) for m, i in outputs.pairs(self, index)]
-        return self._expression(index).sympy()
-
-    def latex(self, index: Any = None, digits: int = 4) -> str | list[str]:
-        """The selected formula in LaTeX; a list for several outputs."""
-        if hasattr(self, "outputs_"):
-            return [m.latex(i, digits) for m, i in outputs.pairs(self, index)]
-        return self._expression(index).latex(digits)
-
-    def latex_table(self, digits: int = 4) -> str:
-        """The Pareto front as a LaTeX table (booktabs); one table after the other for several outputs."""
-        check_is_fitted(self, "expressions_")
-        if hasattr(self, "outputs_"):
-            return "\n\n".join(m.latex_table(digits) for m in self.outputs_)
-        rows = [
-            rf"${e.latex(digits)}$ & {row.complexity} & {row.loss:.3g} & {row.r2:.5f} \\"
-            for e, row in zip(self.expressions_, self.equations_.itertuples(), strict=True)
-        ]
-        head = [
-            r"\begin{tabular}{lrrr}",
-            r"\toprule",
-            r"Equation & Complexity & Loss & $R^2$ \\",
-            r"\midrule",
-        ]
-        return "\n".join([*head, *rows, r"\bottomrule", r"\end{tabular}"])
 
     # ---------------------------------------------------------------- storing
     def save(self, path: str | Path) -> None:

@@ -195,3 +195,20 @@ def test_an_error_in_one_output_keeps_the_others():
         model.fit(X, Y)
     assert model.predict(X).shape == (120, 3)
     np.testing.assert_allclose(model.predict(X)[:, 2], X[:, 2])
+
+
+# ---------------------------------------------------------------- forms of the result
+def test_forms_of_the_front_agree_with_predict():
+    X = np.random.default_rng(0).uniform(1, 3, (40, 2))
+    y = 2.5 * X[:, 0] ** 2 / X[:, 1]
+    model = SymbolicRegressor(max_time=None, max_evals=30_000, random_state=0).fit(X, np.column_stack([y, X]))
+    first = model.outputs_[0]
+    assert first.source("c", function="law") == first.expression_.source("c", "law")
+    assert first.source("excel", index=0) == first.expressions_[0].source("excel")
+    assert model.source("julia") == [m.source("julia") for m in model.outputs_]
+    assert model.latex_table(indices=[0]).count(r"\toprule") == 3
+    table = first.latex_table(indices=[0, -1])
+    assert table.count(r"\\") == 3
+    assert "e-" not in table
+    torch = pytest.importorskip("torch")
+    np.testing.assert_allclose(first.pytorch()(torch.tensor(X)).detach(), first.predict(X), rtol=1e-12)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from symnum.exceptions import InvalidInput
-from symnum.expressions.operators import OPERATORS
+from symnum.expressions.operators import CONSTANT, OPERATORS
 
 if TYPE_CHECKING:
     from symnum.expressions.expression import Expression
@@ -50,21 +50,48 @@ def _floats(values: Any) -> NDArray[np.float64]:
         raise InvalidInput(f"the data must be real numbers: {error}") from None
 
 
+_NUMPY = {op.code: op.numpy for op in OPERATORS}
+
+
+def run_program(
+    expression: Expression,
+    columns: Mapping[int, Any],
+    constants: Sequence[Any],
+    functions: Mapping[int, Callable[..., Any]],
+) -> Any:
+    """Value of an expression in any array library.
+
+    Parameters
+    ----------
+    expression : Expression
+    columns : mapping of int to array
+        Columns in use, by index.
+    constants : sequence
+        Value of each constant leaf in postfix order, as the library's scalars.
+    functions : mapping of int to callable
+        What each operator code does.
+    """
+    stack: list[Any] = []
+    place = 0
+    for code in expression.codes.tolist():
+        if code == CONSTANT:
+            stack.append(constants[place])
+            place += 1
+        elif code < 0:
+            stack.append(columns[-code - 1])
+        else:
+            arity = OPERATORS.by_code[code].arity
+            args = stack[-arity:]
+            del stack[-arity:]
+            stack.append(functions[code](*args))
+    return stack[0]
+
+
 def evaluate(expression: Expression, X: Any) -> NDArray[np.float64]:
     """Values on rows, shape (n,); see `Expression.evaluate`."""
     columns, rows = as_columns(expression, X)
-    stack: list[Any] = []
     with np.errstate(all="ignore"):
-        for code, value in expression.walk():
-            if value is not None:
-                stack.append(np.float64(value))
-            elif code < 0:
-                stack.append(columns[-code - 1])
-            else:
-                op = OPERATORS.by_code[code]
-                args = stack[-op.arity :]
-                del stack[-op.arity :]
-                stack.append(op.numpy(*args))
+        value = run_program(expression, columns, expression.constants, _NUMPY)
     result = np.empty(rows, dtype=np.float64)
-    result[:] = stack[0]
+    result[:] = value
     return result

@@ -351,6 +351,25 @@ class Expression:
 
         return to_numpy_source(self, function)
 
+    def source(self, language: str = "python", function: str = "formula") -> str:
+        """Source of a function of the columns in use, in their order; all languages compute the same.
+
+        Parameters
+        ----------
+        language : {"python", "jax", "c", "julia", "matlab", "excel"}
+            "excel" gives the text of a cell; `printers_source.to_excel` takes other cells than A2, B2, ...
+        function : str
+            Name of the function.
+
+        Raises
+        ------
+        InvalidInput
+            For an unknown language, or a name that is none in that language.
+        """
+        from symnum.expressions.printers_source import to_source
+
+        return to_source(self, language, function)
+
     def __str__(self) -> str:
         return self.text()
 

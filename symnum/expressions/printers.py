@@ -109,12 +109,14 @@ def _upright(text: str) -> str:
     return r"\mathrm{" + "".join(escapes.get(c, c) for c in text) + "}"
 
 
+def power_of_ten(text: str) -> str:
+    """LaTeX of a number's text: ``1e-05`` as a product with a power of ten."""
+    mantissa, sign, exponent = text.partition("e")
+    return rf"{mantissa} \cdot 10^{{{int(exponent)}}}" if sign else text
+
+
 def _number_latex(value: float, digits: int | None) -> str:
-    text = number_text(value, digits).replace("pi", r"\pi")
-    if "e" in text:
-        mantissa, exponent = text.split("e")
-        return rf"{mantissa} \cdot 10^{{{int(exponent)}}}"
-    return text
+    return power_of_ten(number_text(value, digits).replace("pi", r"\pi"))
 
 
 def to_latex(expression: Expression, digits: int | None = None) -> str:
@@ -161,8 +163,17 @@ def to_latex(expression: Expression, digits: int | None = None) -> str:
     return stack[0][0]
 
 
+_MODULES = {"python": ("numpy", "np", "np.float64"), "jax": ("jax.numpy", "jnp", "jnp.asarray")}
+
+
 def to_numpy_source(expression: Expression, function: str = "formula") -> str:
     """Python source of a function with one argument per used column; needs only numpy."""
+    return array_source(expression, function)
+
+
+def array_source(expression: Expression, function: str, library: str = "python") -> str:
+    """Python source of a function of arrays, one per used column, for numpy ("python") or JAX ("jax")."""
+    module, short, scalar = _MODULES[library]
     used = expression.variables
     args = {i: _argument(expression.names[i], i) for i in used}
     if len(set(args.values())) < len(args):
@@ -181,7 +192,7 @@ def to_numpy_source(expression: Expression, function: str = "formula") -> str:
             op = OPERATORS.by_code[code]
             parts = stack[-op.arity :]
             if all(literal[-op.arity :]) and op.infix:
-                parts[0] = f"np.float64({parts[0].strip('()')})"
+                parts[0] = f"{scalar}({parts[0].strip('()')})"
             del stack[-op.arity :], literal[-op.arity :]
             literal.append(False)
             if op.name in _INFIX_SYMBOL:
@@ -192,14 +203,14 @@ def to_numpy_source(expression: Expression, function: str = "formula") -> str:
                 ]
                 stack.append(form.format(parts[0]))
             else:
-                stack.append(f"np.{spelled.get(op.name, op.name)}({', '.join(parts)})")
+                stack.append(f"{short}.{spelled.get(op.name, op.name)}({', '.join(parts)})")
     body = stack[0]
     lines = [
         f"def {function}({', '.join(args.values())}):",
         f'    """{_in_docstring(expression.text(6))}"""',
         f"    return {body}",
     ]
-    return "import numpy as np\n\n\n" + "\n".join(lines) + "\n"
+    return f"import {module} as {short}\n\n\n" + "\n".join(lines) + "\n"
 
 
 def _in_docstring(text: str) -> str:
@@ -218,6 +229,6 @@ def _argument(name: str, index: int) -> str:
     import keyword
 
     clean = re.sub(r"\W", "_", name, flags=re.ASCII)
-    if not clean or clean[0].isdigit() or keyword.iskeyword(clean) or clean == "np":
+    if not clean or clean[0].isdigit() or keyword.iskeyword(clean) or clean in ("np", "jnp"):
         clean = f"x{index}_{clean}" if clean else f"x{index}"
     return clean
