@@ -37,6 +37,7 @@ def _data(model: Any) -> dict[str, Any]:
         "best_index": int(model.best_index_),
         "stop_reason": model.stop_reason_,
         "units": model.units_,
+        "uncertainties": [None if u is None else u.to_dict() for u in getattr(model, "uncertainties_", [])],
         "n_rows": model.n_rows_,
     }
 
@@ -108,6 +109,7 @@ def _build(cls: type, data: dict[str, Any]) -> Any:
     model.best_index_, model.stop_reason_ = data["best_index"], data["stop_reason"]
     model.units_ = tuple(data["units"]) if data["units"] else None
     model.n_rows_ = data["n_rows"]
+    model._read_uncertainties(data.get("uncertainties"))
     count = len(model.expressions_)
     if not 0 <= model.best_index_ < count or len(model.equations_) != count:
         raise ValueError(f"{count} formulas, {len(model.equations_)} rows, row {model.best_index_} selected")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -33,6 +33,7 @@ from symnum.search.settings import (
     make_settings,
     read_units,
 )
+from symnum.uncertainty import Uncertainties, of_front
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class SearchEvent:
     output: int = 0
 
 
-class SymbolicRegressor(FrontExports, RegressorMixin, BaseEstimator):
+class SymbolicRegressor(FrontExports, Uncertainties, RegressorMixin, BaseEstimator):
     """Find short formulas that explain a table.
 
     Parameters
@@ -111,6 +112,8 @@ class SymbolicRegressor(FrontExports, RegressorMixin, BaseEstimator):
     outputs_ : list of SymbolicRegressor
         One fitted estimator for each column of a y with several; all attributes above and below are then
         lists over them.
+    uncertainties_ : list of Uncertainty or None
+        What the data say about the constants of each formula; see `constants` and `predict_interval`.
     ledger_ : DataFrame
         What each stage of the search cost and found.
     stop_reason_ : str
@@ -276,7 +279,15 @@ class SymbolicRegressor(FrontExports, RegressorMixin, BaseEstimator):
 
     def _collect(self) -> None:
         """Attributes of the outputs as lists."""
-        for name in ("equations_", "expressions_", "best_index_", "ledger_", "stop_reason_", "units_"):
+        for name in (
+            "equations_",
+            "expressions_",
+            "best_index_",
+            "ledger_",
+            "stop_reason_",
+            "units_",
+            "uncertainties_",
+        ):
             setattr(self, name, [getattr(part, name) for part in self.outputs_])
         self.n_rows_ = self.outputs_[0].n_rows_
 
@@ -321,6 +332,8 @@ class SymbolicRegressor(FrontExports, RegressorMixin, BaseEstimator):
         if problem.units is not None:
             table["units_ok"] = consistent
         self.equations_ = pd.DataFrame(table)
+        losses, squared = [c.loss for c in front], hall.row_loss.squared
+        self.uncertainties_ = of_front(self.expressions_, problem, losses, squared)
         self.ledger_ = pd.DataFrame([asdict(stage) for stage in ledger])
         self.stop_reason_, self._template = reason, self.template
         self.units_ = None if problem.units is None else tuple(str(u) for u in problem.units)
@@ -335,16 +348,32 @@ class SymbolicRegressor(FrontExports, RegressorMixin, BaseEstimator):
         return [bool(check_units(e, problem.units[:-1], problem.units[-1])) for e in self.expressions_]
 
     # ---------------------------------------------------------------- using
-    def predict(self, X: Any, index: Any = None) -> NDArray[np.float64]:
-        """Values of the selected formula, or of row `index` of the front, shape (n,) or (n, k)."""
+    def predict(self, X: Any, index: Any = None, return_std: bool = False) -> Any:
+        """Values of the selected formula, or of row `index` of the front.
+
+        Parameters
+        ----------
+        X : array_like or DataFrame (n, d)
+        index : int, optional
+            Row of the front; for several outputs one for all or a sequence of them.
+        return_std : bool
+            Whether to give the standard deviation of the formula's value too, from the uncertainty of its
+            constants; `predict_interval` gives bounds for a new measurement.
+
+        Returns
+        -------
+        float64 array, shape (n,) or (n, k), or two of them
+            NaN or infinity where the formula is undefined.
+        """
         check_is_fitted(self, "expressions_")
-        if hasattr(self, "outputs_"):
-            X = validate_data(self, X, reset=False, dtype=np.float64)
-            chosen = [m._expression(i) for m, i in outputs.pairs(self, index)]
-            return np.column_stack([e.evaluate(X) for e in chosen])
-        expression = self._expression(index)
+        parts = list(outputs.pairs(self, index)) if hasattr(self, "outputs_") else [(self, index)]
+        chosen = [m._expression(i) for m, i in parts]
         X = validate_data(self, X, reset=False, dtype=np.float64)
-        return expression.evaluate(X)
+        values = [[e.evaluate(X) for e in chosen]]
+        if return_std:
+            values.append([m._deviation(X, i) for m, i in parts])
+        made = [v[0] if len(parts) == 1 and parts[0][0] is self else np.column_stack(v) for v in values]
+        return tuple(made) if return_std else made[0]
 
     # ---------------------------------------------------------------- storing
     def save(self, path: str | Path) -> None:

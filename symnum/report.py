@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symnum import plotting
+from symnum.uncertainty import with_deviation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,6 +78,7 @@ def write_report(
         _heading(model, chosen, target, source, len(y), notes),
         _front(model),
         _section("Fit", _pictures([*fit_pictures(model, X, y, target), *pictures])),
+        *_constants(model),
         _section("To copy", _copies(chosen, target)),
         _section("How it was found", _search(model)),
     ]
@@ -208,6 +210,34 @@ def _front(model: SymbolicRegressor) -> str:
         " for little; those below it may describe the noise.</p>"
     )
     return _section("Pareto front", _pictures([picture], "p") + hint + table)
+
+
+def constant_rows(model: SymbolicRegressor) -> tuple[str, list[tuple[str, str]]]:
+    """The selected formula with names for its constants, and those with deviations; empty if unknown."""
+    if not len(model.expression_.constants) or model._known_uncertainty() is None:
+        return "", []
+    table = model.constants()
+    rows = [(row.name, with_deviation(row.value, row.deviation)) for row in table.itertuples(index=False)]
+    return str(table.attrs["formula"]), rows
+
+
+CONSTANTS_HINT = (
+    "Standard deviations of a least-squares fit of this form; that the form was chosen by the same data is"
+    " not in them. Simple numbers count as exact."
+)
+
+
+def _constants(model: SymbolicRegressor) -> list[str]:
+    formula, found = constant_rows(model)
+    if not found:
+        return []
+    rows = [f"<tr><td>{html.escape(name)}</td><td>{html.escape(text)}</td></tr>" for name, text in found]
+    noise = model._known_uncertainty().noise
+    said = (
+        f"<p><code>{html.escape(formula)}</code></p>"
+        f"<p class='note'>{CONSTANTS_HINT} A measurement scatters by {noise:.4g} about the formula.</p>"
+    )
+    return [_section("Constants", said + _table(("name", "value"), rows))]
 
 
 def _copies(chosen: Expression, target: str) -> str:

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from symnum import Expression, SymbolicRegressor
 from symnum.report import Picture, figure_svg, fit_pictures, formula_html, write_report
+from symnum.uncertainty import with_deviation
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 
@@ -126,6 +127,14 @@ def test_every_picture_has_words(text, model):
     formulas = [label for label in images if ": " not in label]
     assert formulas == [model.expression_.text(6), *(e.text(6) for e in model.expressions_)]
     assert text.count("<svg") == len(images)
+
+
+def test_constants_have_deviations(text, model):
+    words = " ".join(Page(text).words)
+    table = model.constants()
+    assert table.attrs["formula"] in words
+    for row in table.itertuples():
+        assert with_deviation(row.value, row.deviation) in words
 
 
 def test_colours_follow_the_page(text):

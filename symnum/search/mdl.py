@@ -60,6 +60,18 @@ def _fraction_bits(size: float) -> float:
     return float(bits[hit].min())
 
 
+def code_precision(loss: float, rows: int, scale: float) -> float:
+    """Bits that a fitted real number needs so that rounding it does not show in the residuals.
+
+    Parameters as for `description_length`.
+    """
+    return max(2.0, float(np.log2(max(scale, 1e-150) * np.sqrt(rows) / _error(loss, scale))))
+
+
+def _error(loss: float, scale: float) -> float:
+    return max(np.sqrt(loss), PRECISION * scale, 1e-150)
+
+
 def description_length(expression: Expression, loss: float, rows: int, scale: float) -> float:
     """Bits for the formula plus bits for its residuals.
 
@@ -79,9 +91,8 @@ def description_length(expression: Expression, loss: float, rows: int, scale: fl
     (Rissanen 1978; Udrescu et al. 2020 use the same idea), so that n free constants cannot buy an exact fit
     of n rows.
     """
-    floor = PRECISION * scale
-    error = max(np.sqrt(loss), floor, 1e-150)
-    precision = max(2.0, float(np.log2(max(scale, 1e-150) * np.sqrt(rows) / error)))
+    error = _error(loss, scale)
+    precision = code_precision(loss, rows, scale)
     # Between spellings of one length the flatter one with positive numbers reads better.
     spelling = len(expression) * np.log2(_OPERATORS + len(expression.variables))
     structure = _DISTINCT * spelling + 0.25 * expression.depth
