@@ -24,7 +24,7 @@ embedder.similarity(["sin(x0)", "x0**2"], [(X, y)])
 ```
 
 **Made from** synthetic formulas of up to {max_dim} variables (law `{preset}`, {n_points} rows each, seed
-{seed}), {pairs:,} pairs in {steps:,} steps of {batch}. Formulas with the skeleton of a benchmark formula
+{seed}), {pairs:,} pairs in {steps:,} steps of {batch}, {hours:.1f} hours. Formulas with the skeleton of a benchmark formula
 (Feynman, Strogatz, classic suites) were left out, and so were the held-out functions below.
 
 **Reaches** on {held_out:,} held-out pairs, all rows given:
@@ -60,6 +60,7 @@ def write_model_card(folder: Path, settings: Settings, metrics: dict[str, float]
         seed=data.seed,
         steps=steps,
         pairs=int(found.get("pairs", 0)),
+        hours=found.get("hours", 0.0),
         batch=int(found.get("pairs", 0)) // max(steps, 1),
         held_out=data.held_out,
         rows="\n".join(rows),

@@ -106,11 +106,22 @@ def pretrain(
         a_step = settings.data.batch_size * arguments.world_size * arguments.gradient_accumulation_steps
         metrics |= {"steps": state.global_step, "max_steps": state.max_steps}
         metrics["pairs"] = state.global_step * a_step
+        metrics["hours"] = training_hours(state.log_history, a_step)
         (out / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
         write_curve(state.log_history, out / "curve.csv")
         model = trainer.accelerator.unwrap_model(trainer.model)
         export_weights(model, out / "weights", settings, metrics)
     return metrics
+
+
+def training_hours(history: list[dict[str, Any]], pairs_a_step: int) -> float:
+    """Hours that the steps took, all sittings together, from the logged pairs a second."""
+    seconds, before = 0.0, 0
+    for entry in history:
+        if entry.get("pairs_per_second"):
+            seconds += (entry["step"] - before) * pairs_a_step / float(entry["pairs_per_second"])
+            before = entry["step"]
+    return seconds / 3600
 
 
 def export_weights(model: SNIPModel, folder: Path, settings: Settings, metrics: dict[str, float]) -> None:

@@ -25,7 +25,7 @@ from symnum.models import SNIPConfig, SNIPModel  # noqa: E402
 from symnum.synthesis import EquationStream  # noqa: E402
 from symnum.training.collator import SNIPCollator  # noqa: E402
 from symnum.training.held_out import HeldOut  # noqa: E402
-from symnum.training.pretraining import build_trainer, pretrain  # noqa: E402
+from symnum.training.pretraining import build_trainer, pretrain, training_hours  # noqa: E402
 from symnum.training.settings import DataSettings, Settings  # noqa: E402
 from symnum.training.trainer import last_checkpoint  # noqa: E402
 
@@ -73,6 +73,15 @@ def test_a_run_leaves_weights_a_card_and_a_curve(finished: tuple[Path, dict]):
     assert [row["step"] for row in rows if row["eval_r1_data_64"]] == ["4", "8"]
     assert all(float(row["pairs_per_second"]) > 0 for row in rows if row["pairs_per_second"])
     assert json.loads((out / "metrics.json").read_text()) == metrics
+
+
+def test_hours_add_up_over_sittings():
+    history = [
+        {"step": 50, "pairs_per_second": 100.0},
+        {"step": 60, "eval_r1_data_64": 0.5},
+        {"step": 80, "pairs_per_second": 10.0},
+    ]
+    assert training_hours(history, 36) == pytest.approx((50 * 36 / 100 + 30 * 36 / 10) / 3600)
 
 
 def test_resuming_gives_the_same_weights(finished: tuple[Path, dict], tmp_path: Path):
