@@ -24,8 +24,9 @@ embedder.similarity(["sin(x0)", "x0**2"], [(X, y)])
 ```
 
 **Made from** synthetic formulas of up to {max_dim} variables (law `{preset}`, {n_points} rows each, seed
-{seed}), {pairs:,} pairs in {steps:,} steps of {batch}, {hours:.1f} hours. Formulas with the skeleton of a benchmark formula
-(Feynman, Strogatz, classic suites) were left out, and so were the held-out functions below.
+{seed}), {pairs:,} pairs in {steps:,} steps of {batch}, {hours:.1f} hours. Formulas with
+the skeleton of a benchmark formula (Feynman, Strogatz, classic suites) were left out, so were the held-out
+functions below.
 
 **Reaches** on {held_out:,} held-out pairs, all rows given:
 
