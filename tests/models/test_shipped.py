@@ -1,0 +1,52 @@
+"""The weights that ship: found without a network, small, and as good as their card says."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from symnum import SNIPEmbedder  # noqa: E402
+from symnum.models.weights import SHIPPED  # noqa: E402
+from symnum.training.settings import DataSettings  # noqa: E402
+
+LIMIT = 16 * 2**20
+
+
+@pytest.fixture(scope="module")
+def embedder() -> SNIPEmbedder:
+    return SNIPEmbedder()
+
+
+@pytest.mark.parametrize("folder", sorted(p for p in SHIPPED.iterdir() if p.is_dir()), ids=lambda p: p.name)
+def test_a_folder_holds_what_a_user_needs_and_nothing_pickled(folder: Path):
+    names = {p.name for p in folder.iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "README.md"} <= names
+    assert not [n for n in names if n.endswith((".bin", ".pt", ".pkl"))]
+    assert sum(p.stat().st_size for p in folder.iterdir()) < LIMIT
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    for word in ("Made from", "steps", "hours", "Reaches", "Limits"):
+        assert word in card
+
+
+def test_held_out_formulas_and_their_data_find_each_other(embedder: SNIPEmbedder):
+    samples = list(islice(iter(DataSettings().generator(held_out=True)), 200))
+    formulas = [s.expression for s in samples]
+    data = [(s.X, s.y) for s in samples]
+    similar = embedder.similarity(formulas, data)
+    truth = np.arange(len(samples))
+    assert np.mean(similar.argmax(axis=0) == truth) > 0.85
+    assert np.mean(similar.argmax(axis=1) == truth) > 0.85
+
+
+def test_a_hand_written_formula_is_nearest_to_its_data(embedder: SNIPEmbedder):
+    X = np.random.default_rng(0).uniform(0.5, 3, (200, 2))
+    candidates = ["x0*exp(-x1)", "x0*x1", "x0 - x1", "exp(-x1)", "x0*exp(x1)", "sin(x0)*x1"]
+    for text, y in (("x0*exp(-x1)", X[:, 0] * np.exp(-X[:, 1])), ("x0 - x1", X[:, 0] - X[:, 1])):
+        similar = np.ravel(embedder.similarity(candidates, [(X, y)]))
+        assert candidates[int(similar.argmax())] == text
