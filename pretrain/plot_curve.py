@@ -1,4 +1,4 @@
-"""Picture of a training curve: ``python pretrain/plot_curve.py pretrain/results/snip-small.csv curve.png``."""
+"""Picture of a training curve: ``python pretrain/plot_curve.py runs/snip-small/curve.csv curve.png``."""
 
 from __future__ import annotations
 
