@@ -5,6 +5,7 @@ Like those of `symnum.plotting`, every figure belongs to nobody; save it with ``
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from symnum.equations_of_motion.motion import Motion, prepare
 from symnum.exceptions import InvalidInput
-from symnum.plotting import BLUE, INK, MUTED, ORANGE, styled
+from symnum.plot_parts import BLUE, INK, MUTED, ORANGE, figure_and_axes, panels_for, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +26,13 @@ _MOST_PANELS = 8
 
 
 @styled
-def plot_forecast(model: DynamicsRegressor, until: float | None = None, trajectory: int = 0) -> Figure:
+def plot_forecast(
+    model: DynamicsRegressor,
+    until: float | None = None,
+    trajectory: int = 0,
+    *,
+    ax: Sequence[Axes] | None = None,
+) -> Figure:
     """Data of a trajectory, the fitted solution and its continuation with a band of two standard deviations.
 
     Parameters
@@ -36,13 +43,15 @@ def plot_forecast(model: DynamicsRegressor, until: float | None = None, trajecto
         Last time drawn; half the data's span beyond them when left out.
     trajectory : int
         Which of the fitted trajectories.
+    ax : sequence of matplotlib Axes, optional
+        Axes to draw into, one a state (of many states the first 8).
     """
     recording = _recording(model, trajectory)
     first, last = float(recording.t[0]), float(recording.t[-1])
     end = last + 0.5 * (last - first) if until is None else float(until)
     times = np.linspace(first, max(end, last), 600)
     mean, deviation = model.forecast(times, trajectory, return_std=True)
-    figure, panels = _panels(model)
+    figure, panels = panels_for(min(model.n_features_in_, _MOST_PANELS), ax)
     for j, axes in enumerate(panels):
         lower, upper = mean[:, j] - 2 * deviation[:, j], mean[:, j] + 2 * deviation[:, j]
         axes.fill_between(times, lower, upper, color=ORANGE, alpha=0.25, linewidth=0)
@@ -63,7 +72,9 @@ def plot_forecast(model: DynamicsRegressor, until: float | None = None, trajecto
 
 
 @styled
-def plot_phase_portrait(model: DynamicsRegressor, states: tuple[int, int] = (0, 1)) -> Figure:
+def plot_phase_portrait(
+    model: DynamicsRegressor, states: tuple[int, int] = (0, 1), *, ax: Axes | None = None
+) -> Figure:
     """Stream lines of the equations in the plane of two states, with the data.
 
     Other states (and an explicit time) are held at their medians. One state alone is drawn as its right-hand
@@ -75,19 +86,18 @@ def plot_phase_portrait(model: DynamicsRegressor, states: tuple[int, int] = (0, 
         Fitted.
     states : (int, int)
         Places of the two states among all states, velocities after the observed ones.
+    ax : matplotlib Axes, optional
+        Axes to draw into.
 
     Raises
     ------
     InvalidInput
         When there are no such states.
     """
-    from matplotlib.figure import Figure
-
     motion = _motion(model)
     everything = np.concatenate(motion.states)
     count = motion.observed * motion.order
-    figure = Figure(figsize=(6.4, 5.2), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = figure_and_axes(6.4, 5.2, ax)
     if count == 1:
         _line(model, axes, motion, everything)
         return figure
@@ -125,7 +135,9 @@ def plot_phase_portrait(model: DynamicsRegressor, states: tuple[int, int] = (0, 
 
 
 @styled
-def plot_right_hand_sides(model: DynamicsRegressor, trajectory: int = 0) -> Figure:
+def plot_right_hand_sides(
+    model: DynamicsRegressor, trajectory: int = 0, *, ax: Sequence[Axes] | None = None
+) -> Figure:
     """Derivatives of the smoothed data with their standard deviations, and the right-hand sides along them.
 
     Parameters
@@ -134,13 +146,15 @@ def plot_right_hand_sides(model: DynamicsRegressor, trajectory: int = 0) -> Figu
         Fitted.
     trajectory : int
         Which of the fitted trajectories.
+    ax : sequence of matplotlib Axes, optional
+        Axes to draw into, one a state (of many states the first 8).
     """
     recording = _recording(model, trajectory)
     motion = _motion(model)
     rows = motion.rows[trajectory]
     slopes, deviations = motion.slopes[trajectory][rows], motion.deviations[trajectory][rows]
     made = model.solution_.slopes(model.solution_.forecast(recording.t, trajectory))
-    figure, panels = _panels(model)
+    figure, panels = panels_for(min(model.n_features_in_, _MOST_PANELS), ax)
     sides = model.equations_["state"].tolist()
     for j, axes in enumerate(panels):
         axes.errorbar(
@@ -165,14 +179,6 @@ def _recording(model: DynamicsRegressor, trajectory: int):  # noqa: ANN202
 
 def _motion(model: DynamicsRegressor) -> Motion:
     return prepare(model.trajectories_, list(model.feature_names_in_), model.order, model.explicit_time)
-
-
-def _panels(model: DynamicsRegressor) -> tuple[Figure, list[Axes]]:
-    from matplotlib.figure import Figure
-
-    count = min(model.n_features_in_, _MOST_PANELS)
-    figure = Figure(figsize=(8.0, 1.2 + 2.0 * count), layout="constrained")
-    return figure, list(figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0])
 
 
 def _line(model: DynamicsRegressor, axes: Axes, motion: Motion, everything: Float) -> None:

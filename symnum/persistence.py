@@ -22,6 +22,8 @@ def write(model: Any, path: Path) -> None:
 
 
 def _data(model: Any) -> dict[str, Any]:
+    import pandas as pd
+
     data = {
         "params": {k: _spelled(v) for k, v in model.get_params(deep=False).items() if _plain(_spelled(v))},
         "n_features_in": int(model.n_features_in_),
@@ -34,6 +36,8 @@ def _data(model: Any) -> dict[str, Any]:
         "expressions": [e.to_dict() for e in model.expressions_],
         "equations": model.equations_.to_dict(orient="list"),
         "ledger": model.ledger_.to_dict(orient="list"),
+        "history": getattr(model, "history_", pd.DataFrame()).to_dict(orient="list"),
+        "seconds": getattr(model, "seconds_", None),
         "best_index": int(model.best_index_),
         "stop_reason": model.stop_reason_,
         "units": model.units_,
@@ -106,6 +110,8 @@ def _build(cls: type, data: dict[str, Any]) -> Any:
     model.expressions_ = [Expression.from_dict(e) for e in data["expressions"]]
     model.equations_ = pd.DataFrame(data["equations"])
     model.ledger_ = pd.DataFrame(data["ledger"])
+    # Models of earlier versions have no history.
+    model.history_, model.seconds_ = pd.DataFrame(data.get("history", {})), data.get("seconds")
     model.best_index_, model.stop_reason_ = data["best_index"], data["stop_reason"]
     model.units_ = tuple(data["units"]) if data["units"] else None
     model.n_rows_ = data["n_rows"]

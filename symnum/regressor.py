@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,18 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from symnum import persistence
-from symnum.exceptions import BudgetExhausted
+from symnum.exceptions import BudgetExhausted, InvalidInput
 from symnum.expressions.expression import Expression, default_names
+from symnum.fitted import set_results
 from symnum.front_exports import FrontExports
+from symnum.monitor import Monitor, SearchEvent, run_folder
 from symnum.problem import Problem
+from symnum.run_folder import MODEL, open_folder, write_whole
 from symnum.search import driver, outputs
 from symnum.search.budget import Budget
-from symnum.search.candidate import JUDGED_ROWS, VERIFYING, Candidate, HallOfFame
+from symnum.search.candidate import JUDGED_ROWS, VERIFYING, HallOfFame
 from symnum.search.dimensional import statement
 from symnum.search.losses import make_loss
-from symnum.search.selection import scores, select
 from symnum.search.settings import (
     Settings,
     check_parameters,
@@ -33,18 +34,7 @@ from symnum.search.settings import (
     make_settings,
     read_units,
 )
-from symnum.uncertainty import Uncertainties, of_front
-
-
-@dataclass(frozen=True, slots=True)
-class SearchEvent:
-    """What a callback is shown: the state of a running search."""
-
-    front: list[Candidate]
-    elapsed: float
-    evaluations: int
-    stage: str
-    output: int = 0
+from symnum.uncertainty import Uncertainties
 
 
 class SymbolicRegressor(FrontExports, Uncertainties, RegressorMixin, BaseEstimator):
@@ -96,8 +86,13 @@ class SymbolicRegressor(FrontExports, Uncertainties, RegressorMixin, BaseEstimat
         the loss itself.
     warm_start : bool, default False
         Whether a further `fit` goes on from the formulas found before.
+    output_directory : str or Path, optional
+        Folder that takes the front while the search runs, so that nothing is lost when the machine fails;
+        `from_run` reads it, and `fit` of what it gives goes on from there.
     callbacks : sequence of callable, optional
-        Called with a `SearchEvent` when the front changes; a true result stops the search.
+        Called with a `SearchEvent` when the front changes; a true result stops the search. Methods
+        ``on_fit_begin(SearchStart)`` and ``on_fit_end()`` are called if there are any; `symnum.progress`
+        has a progress bar and a log for TensorBoard.
     verbose : int, default 0
         1 prints each improvement.
 
@@ -114,6 +109,10 @@ class SymbolicRegressor(FrontExports, Uncertainties, RegressorMixin, BaseEstimat
         lists over them.
     uncertainties_ : list of Uncertainty or None
         What the data say about the constants of each formula; see `constants` and `predict_interval`.
+    history_ : DataFrame
+        Each change of the front: seconds, evaluations, stage, complexity, loss, r2, bits, equation.
+    seconds_ : float
+        How long the search took.
     ledger_ : DataFrame
         What each stage of the search cost and found.
     stop_reason_ : str
@@ -151,6 +150,7 @@ class SymbolicRegressor(FrontExports, Uncertainties, RegressorMixin, BaseEstimat
         max_complexity: int = 40,
         loss: str | Callable = "squared",
         warm_start: bool = False,
+        output_directory: str | Path | None = None,
         callbacks: Sequence[Callable[[SearchEvent], Any]] | None = None,
         verbose: int = 0,
     ) -> None:
@@ -171,6 +171,7 @@ class SymbolicRegressor(FrontExports, Uncertainties, RegressorMixin, BaseEstimat
         self.max_complexity = max_complexity
         self.loss = loss
         self.warm_start = warm_start
+        self.output_directory = output_directory
         self.callbacks = callbacks
         self.verbose = verbose
 
@@ -228,7 +229,10 @@ class SymbolicRegressor(FrontExports, Uncertainties, RegressorMixin, BaseEstimat
         names = names or default_names(X.shape[1])
         y = y[:, 0] if np.ndim(y) == 2 and y.shape[1] == 1 else y
         if np.ndim(y) == 2:
+            if run_folder(self) is not None:
+                open_folder(run_folder(self), self.warm_start)
             outputs.fit(self, X, y, sample_weight, names, X_units, y_units)
+            self._write_run()
             return self
         vars(self).pop("outputs_", None)
         units = read_units(names, X_units, y_units)
@@ -241,6 +245,7 @@ class SymbolicRegressor(FrontExports, Uncertainties, RegressorMixin, BaseEstimat
         rng = generator(self.random_state)
         loss = make_loss(self.loss, problem.X, problem.y)
         hall, ledger = HallOfFame(problem, self.max_complexity, settings.whole, loss), []
+        monitor = Monitor(self, hall, budget, ledger)
         if self.warm_start:
             for e in self._former(problem.names):
                 hall.add(e, "warm start", budget.elapsed)
@@ -249,10 +254,11 @@ class SymbolicRegressor(FrontExports, Uncertainties, RegressorMixin, BaseEstimat
             warnings.warn(note, UserWarning, stacklevel=3)
         reason = ""
         try:
-            for candidate in driver.search(problem, settings, budget, rng, hall, ledger):
-                if self._tell(candidate, hall, budget):
-                    budget.stop("stopped by callback")
-                    break
+            with monitor:
+                for candidate in driver.search(problem, settings, budget, rng, hall, ledger):
+                    if monitor.tell(candidate):
+                        budget.stop("stopped by callback")
+                        break
         except KeyboardInterrupt:
             reason = "interrupted"
             if not hall.best:
@@ -265,11 +271,18 @@ class SymbolicRegressor(FrontExports, Uncertainties, RegressorMixin, BaseEstimat
             if hall.best:
                 hall.verify()
                 ended = reason or budget.reason or "finished"
-                self._finish(problem, hall, ledger, f"{ended}; {note}" if note else ended)
+                ended = f"{ended}; {note}" if note else ended
+                set_results(self, hall, hall.front(), ledger, monitor.history, budget.elapsed, ended)
+                self._write_run()
         if not hall.best:
             raise BudgetExhausted(
                 "the budget ended before any formula was judged; allow more max_time or max_evals"
             )
+
+    def _write_run(self) -> None:
+        folder = run_folder(self)
+        if folder is not None:
+            write_whole(self, folder)
 
     def _seconds(self, rows: int) -> float | None:
         """Seconds for the search; of a large table the last ones are for judging the front on all rows."""
@@ -296,56 +309,6 @@ class SymbolicRegressor(FrontExports, Uncertainties, RegressorMixin, BaseEstimat
         same = self.template in (None, vars(self).get("_template"))
         former = getattr(self, "expressions_", []) if same else []
         return [e for e in former if isinstance(e, Expression) and e.names == names]
-
-    def _tell(self, candidate: Candidate, hall: HallOfFame, budget: Budget) -> bool:
-        front = hall.front()
-        if candidate not in front:
-            return False
-        if self.verbose:
-            print(f"[{budget.elapsed:7.2f} s] {candidate.loss:12.5g}  {candidate.expression.text(6)}")  # noqa: T201
-        event = SearchEvent(front, budget.elapsed, budget.evaluations, candidate.stage, self._output)
-        return any([bool(callback(event)) for callback in self.callbacks or ()])
-
-    def _finish(self, problem: Problem, hall: HallOfFame, ledger: list, reason: str) -> None:
-        import pandas as pd
-
-        front = hall.front()
-        self.expressions_ = [c.expression for c in front]
-        consistent = self._consistent(problem)
-        allowed = [i for i, ok in enumerate(consistent) if ok] or list(range(len(front)))
-        chosen = select(
-            [front[i] for i in allowed], self.model_selection, hall.rows, hall.scale, hall.row_loss.power
-        )
-        self.best_index_ = allowed[chosen]
-        shortest = min(range(len(front)), key=lambda i: front[i].bits)
-        if not consistent[shortest]:
-            text = self.expressions_[shortest].text(6)
-            reason += f"; a formula with a far better fit contradicts the units, check them: {text}"
-        table = {
-            "complexity": [c.complexity for c in front],
-            "loss": [c.loss for c in front],
-            "score": scores(front),
-            "r2": [c.r2 for c in front],
-            "equation": [str(e) for e in self.expressions_],
-            "selected": [i == self.best_index_ for i in range(len(front))],
-        }
-        if problem.units is not None:
-            table["units_ok"] = consistent
-        self.equations_ = pd.DataFrame(table)
-        losses, squared = [c.loss for c in front], hall.row_loss.squared
-        self.uncertainties_ = of_front(self.expressions_, problem, losses, squared)
-        self.ledger_ = pd.DataFrame([asdict(stage) for stage in ledger])
-        self.stop_reason_, self._template = reason, self.template
-        self.units_ = None if problem.units is None else tuple(str(u) for u in problem.units)
-        self.n_rows_ = len(problem.y)
-
-    # ---------------------------------------------------------------- checks
-    def _consistent(self, problem: Problem) -> list[bool]:
-        if problem.units is None:
-            return [True] * len(self.expressions_)
-        from symnum.expressions.units import check_units
-
-        return [bool(check_units(e, problem.units[:-1], problem.units[-1])) for e in self.expressions_]
 
     # ---------------------------------------------------------------- using
     def predict(self, X: Any, index: Any = None, return_std: bool = False) -> Any:
@@ -391,3 +354,26 @@ class SymbolicRegressor(FrontExports, Uncertainties, RegressorMixin, BaseEstimat
             When the file is missing, no JSON, damaged, or not a model of this version.
         """
         return persistence.read(cls, Path(path))
+
+    @classmethod
+    def from_run(cls, folder: str | Path) -> SymbolicRegressor:
+        """Model of a run with `output_directory`, finished or not; its `fit` goes on from what was found.
+
+        Parameters
+        ----------
+        folder : str or Path
+            The run's ``output_directory``, or a folder ``output-0`` in it for one output of several.
+
+        Raises
+        ------
+        InvalidInput
+            When the folder holds no run, or its model is damaged.
+        """
+        folder = Path(folder)
+        if not (folder / MODEL).exists() and (folder / "output-0" / MODEL).exists():
+            raise InvalidInput(
+                f"the run in {str(folder)!r} ended before all outputs had a formula; "
+                f"read them one by one: from_run({str(folder / 'output-0')!r})"
+            )
+        model = persistence.read(cls, folder / MODEL)
+        return model.set_params(output_directory=str(folder), warm_start=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from symnum import plotting
+from symnum import fit_plots, plot_parts, plotting
 from symnum.uncertainty import with_deviation
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _FORMULA_SIZE = 12.0  # points; the page scales formulas to its own letters
 _WIDE = 7.0  # inches; wider figures get a row of their own
+_MOST_SLICES = 9
 _LONGEST_FORMULA = 400  # characters of LaTeX; a longer one is shown as text
 
 
@@ -90,7 +91,7 @@ def write_report(
 def fit_pictures(
     model: SymbolicRegressor, X: pd.DataFrame, y: NDArray[np.float64], target: str = "y"
 ) -> list[Picture]:
-    """Parity, residuals and, for a formula of one variable, the curve through the data."""
+    """Parity, residuals, and the formula over its variable or over one variable at a time."""
     chosen = model.expressions_[model.best_index_]
     predicted = model.predict(X)
     pictures = [
@@ -113,6 +114,10 @@ def fit_pictures(
 
         figure = plotting.plot_fit_1d(X[name].to_numpy(), y, curve, name, target)
         pictures.append(Picture(f"{target} over {name}", "data as points, the formula as a line", figure))
+    elif 1 < len(chosen.variables) <= _MOST_SLICES:
+        alt = "the formula over each variable, the others at their medians; rows moved along the formula"
+        figure = fit_plots.plot_slices(model, X, y, target=target)
+        pictures.append(Picture("One variable at a time", alt, figure))
     return pictures
 
 
@@ -147,7 +152,7 @@ def formula_html(expression: Expression, prefix: str, digits: int = 6) -> str:
     if len(latex) > _LONGEST_FORMULA:
         return f"<code>{text}</code>"
     figure = Figure(figsize=(0.1, 0.1))
-    figure.text(0, 0, f"${latex}$", fontsize=_FORMULA_SIZE, color=plotting.INK, math_fontfamily="stix")
+    figure.text(0, 0, f"${latex}$", fontsize=_FORMULA_SIZE, color=plot_parts.INK, math_fontfamily="stix")
     try:
         svg = figure_svg(figure, prefix)
     except ValueError:  # mathtext knows a part of LaTeX only
@@ -255,7 +260,12 @@ def _search(model: SymbolicRegressor) -> str:
         "<tr>" + "".join(f"<td>{html.escape(_cell(v))}</td>" for v in row) + "</tr>"
         for row in ledger.itertuples(index=False)
     ]
-    return f"<p>Ended by: {html.escape(str(model.stop_reason_))}.</p>" + _table(list(ledger.columns), rows)
+    said = f"<p>Ended by: {html.escape(str(model.stop_reason_))}.</p>"
+    drawn = ""
+    if len(getattr(model, "history_", ())):
+        alt = "error of the most exact formula and length of the shortest description over the seconds"
+        drawn = _pictures([Picture("Progress", alt, fit_plots.plot_progress(model))], "s")
+    return said + drawn + _table(list(ledger.columns), rows)
 
 
 def _pictures(pictures: Sequence[Picture], kind: str = "f") -> str:
@@ -294,11 +304,11 @@ def _identifier(name: str) -> str:
 
 # -------------------------------------------------------------------------------------------- page
 _COLOUR_NAMES = {
-    plotting.INK: "ink",
-    plotting.MUTED: "muted",
-    plotting.GRID: "grid",
-    plotting.BLUE: "blue",
-    plotting.ORANGE: "orange",
+    plot_parts.INK: "ink",
+    plot_parts.MUTED: "muted",
+    plot_parts.GRID: "grid",
+    plot_parts.BLUE: "blue",
+    plot_parts.ORANGE: "orange",
 }
 
 _CSS = """

@@ -16,6 +16,7 @@ from symnum.problem import Problem
 from symnum.search import outputs
 from symnum.search.candidate import fit_rows
 from symnum.search.mdl import code_precision, constant_bits
+from symnum.search.snapping import NAMED_FACTORS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 Float = NDArray[np.float64]
 _SMALLEST = 1e-12
 """Singular values of the scaled Jacobian, relative to the largest, below which data say nothing."""
+
+_SIMPLE = 24
+"""Most of (1 + p)*q for a fraction p/q that counts as part of the form: 22, 11/2, 7/3, 5/4, 3/5, 3/6."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +36,7 @@ class Uncertainty:
     Attributes
     ----------
     fitted : tuple of int
-        Places of the constants that are taken from the data; the others (whole numbers, fractions, short
-        decimals that the description length codes as such) count as exact.
+        Places of the constants that are taken from the data; the others (`fitted_constants`) count as exact.
     covariance : float64 array, shape (k, k)
         Of the fitted constants.
     noise : float
@@ -70,13 +73,29 @@ class Uncertainty:
 
 
 def fitted_constants(expression: Expression, loss: float, rows: int, scale: float) -> tuple[int, ...]:
-    """Places of the constants whose shortest code is that of a real number; see `symnum.search.mdl`."""
+    """Places of the constants that count as measured, not as part of the form.
+
+    Part of the form are small whole numbers and fractions, alone or times pi or a root, where the data are
+    precise enough to tell them from their neighbours by description length (`symnum.search.mdl`). Decimals
+    such as 0.84 count as measured also where the search has rounded them.
+    """
     precision = code_precision(loss, rows, scale)
+    values = expression.constants.tolist()
     return tuple(
         i
-        for i, value in enumerate(expression.constants.tolist())
-        if constant_bits(value, precision) >= 4.0 + precision
+        for i, value in enumerate(values)
+        if not _simple(abs(value)) or constant_bits(value, precision) >= 4.0 + precision
     )
+
+
+def _simple(size: float) -> bool:
+    if size == 0:
+        return True
+    denominators = np.arange(1, 7)
+    upper = size / np.array([1.0, *NAMED_FACTORS])[:, None] * denominators
+    whole = np.rint(upper)
+    hit = (np.abs(upper - whole) < 1e-12 * upper) & (whole > 0)
+    return bool(np.any(hit & ((1 + whole) * denominators <= _SIMPLE)))
 
 
 def constants_uncertainty(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from symnum import Expression, SymbolicRegressor, plotting
+from symnum import Expression, SymbolicRegressor, plot_parts
 from symnum.exceptions import InvalidInput
 from symnum.plotting import (
     FrontPoint,
@@ -106,7 +106,7 @@ def test_pareto_without_points_is_refused():
 @given(st.lists(st.floats(-0.5, 1.5), min_size=1, max_size=30))
 def test_label_heights_keep_order_distance_and_bounds(heights):
     wanted = np.sort(heights)[::-1]
-    got = plotting._spread(wanted)
+    got = plot_parts.spread(wanted)
     gap = 1.0 / max(len(wanted) - 1, 14)
     assert np.all(-np.diff(got) >= gap - 1e-9)
     assert got[0] <= 1 + 1e-9

@@ -66,8 +66,9 @@ def data():
 
 
 @pytest.fixture(scope="module")
-def model(data):
-    return SymbolicRegressor(max_time=None, max_evals=100_000, random_state=0).fit(*data)
+def model(data, given_search):
+    search = given_search("30.1", "3.1*speed", "`m & <b>`*speed", "3.00012*speed**2", "3*speed**2 + 0.0001")
+    return SymbolicRegressor(search=search, random_state=0).fit(*data)
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +124,7 @@ def test_every_picture_has_words(text, model):
         "Residuals",
         "E<kin> over speed",
         "Extra",
+        "Progress",
     ]
     formulas = [label for label in images if ": " not in label]
     assert formulas == [model.expression_.text(6), *(e.text(6) for e in model.expressions_)]
@@ -165,11 +167,11 @@ def test_text_contrast_in_light_and_dark(text):
                 assert (light + 0.05) / (dark + 0.05) >= 4.5, (letters, ground)
 
 
-def test_curve_only_for_formulas_of_one_variable(data, model):
+def test_curve_or_slices_by_the_number_of_variables(data, model, given_search):
     X, y = data
     assert [p.title for p in fit_pictures(model, X, y, "E")][2:] == ["E over speed"]
-    two = SymbolicRegressor(max_time=None, max_evals=20_000, random_state=0).fit(X, X["speed"] * X["m & <b>"])
-    assert len(fit_pictures(two, X, y)) == 2
+    two = SymbolicRegressor(search=given_search("speed*`m & <b>`")).fit(X, X["speed"] * X["m & <b>"])
+    assert [p.title for p in fit_pictures(two, X, y)][2:] == ["One variable at a time"]
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,12 @@ READ = MarkdownIt("commonmark").enable("table")
 
 
 @pytest.fixture(scope="module")
-def model():
+def model(given_search):
     rng = np.random.default_rng(0)
     X = pd.DataFrame(rng.uniform(1, 5, size=(40, 2)), columns=["a|`b", "speed"])
     y = 3.1415 * X["a|`b"] * X["speed"] + rng.normal(scale=0.1, size=40)
-    return SymbolicRegressor(max_time=None, max_evals=5_000, random_state=0).fit(X, y)
+    search = given_search("21.1", "`a|``b`*speed", "3.1412*`a|``b`*speed")
+    return SymbolicRegressor(search=search).fit(X, y)
 
 
 def tables(tokens) -> list[list[list[str]]]:

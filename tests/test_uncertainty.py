@@ -12,8 +12,6 @@ from symnum import Expression, SymbolicRegressor
 from symnum.exceptions import InvalidInput
 from symnum.uncertainty import constants_uncertainty, fitted_constants, formula_deviation, named_constants
 
-SMALL = {"max_time": None, "max_evals": 5_000, "random_state": 0}
-
 
 @pytest.fixture(scope="module")
 def data():
@@ -78,6 +76,9 @@ def test_constants_that_the_data_do_not_determine_are_infinite():
 def test_simple_numbers_are_exact_and_measured_ones_fitted():
     e = Expression.parse("0.5*x0**1.5 + 9.8133*x1 - 3")
     assert fitted_constants(e, loss=1e-6, rows=100, scale=10.0) == (2,)
+    assert fitted_constants(
+        Expression.parse("0.84*x0 + 365*x1 - 4.1887902047863905*x0 + 22"), 1e-6, 100, 10.0
+    ) == (0, 1)
     noisy = fitted_constants(e, loss=1.0, rows=100, scale=10.0)
     assert 2 in noisy  # as precisely as the noise allows, no number is simpler than a fitted one
 
@@ -107,11 +108,14 @@ def test_intervals_hold_new_measurements_as_often_as_they_say():
 
 # ---------------------------------------------------------------- the estimator
 @pytest.fixture(scope="module")
-def model():
+def model(given_search):
     rng = np.random.default_rng(0)
     X = pd.DataFrame(rng.uniform(1, 5, (80, 2)), columns=["m", "c0"])
     y = 4.7123 * X["m"] / X["c0"] + 0.05 * rng.normal(size=80)
-    return SymbolicRegressor(**SMALL).fit(X, y), X, y.to_numpy()
+    search = given_search("3.1", "m", "4.7*m/c0", "c0 + 1.1")
+    guess = f"{(y * X['m'] / X['c0']).sum() / ((X['m'] / X['c0']) ** 2).sum()}*m/c0"
+    search.texts += (guess,)
+    return SymbolicRegressor(search=search, random_state=0).fit(X, y), X, y.to_numpy()
 
 
 def test_constants_of_the_selected_formula(model):
@@ -152,9 +156,10 @@ def test_deviations_are_saved(model, tmp_path):
         np.testing.assert_array_equal(back.predict_interval(X, i), fitted.predict_interval(X, i))
 
 
-def test_several_outputs(model):
+def test_several_outputs(model, given_search):
     _, X, y = model
-    both = SymbolicRegressor(**SMALL).fit(X, np.column_stack([y, 2 * y]))
+    search = given_search("2.1", "4.7132*m/c0", "9.4253*m/c0")
+    both = SymbolicRegressor(search=search).fit(X, np.column_stack([y, 2 * y]))
     mean, deviation = both.predict(X, return_std=True)
     assert mean.shape == deviation.shape == (80, 2)
     np.testing.assert_allclose(deviation[:, 1], 2 * deviation[:, 0], rtol=0.05)
@@ -164,9 +169,9 @@ def test_several_outputs(model):
     assert [len(t) for t in both.constants()] == [1, 1]
 
 
-def test_other_losses_say_that_nothing_is_known(model):
+def test_other_losses_say_that_nothing_is_known(model, given_search):
     _, X, y = model
-    robust = SymbolicRegressor(loss="absolute", **SMALL).fit(X, y)
+    robust = SymbolicRegressor(loss="absolute", search=given_search("m", "4.7*m/c0")).fit(X, y)
     with pytest.raises(InvalidInput, match="least-squares fit, this model was fitted with loss='absolute'"):
         robust.predict(X, return_std=True)
 
