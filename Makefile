@@ -10,7 +10,7 @@ PIP_INSTALL = $(VENV)/bin/python -m pip install --quiet --disable-pip-version-ch
 NOTEBOOKS = $(wildcard notebooks/*.ipynb)
 METADATA = pyproject.toml constraints.txt symnum/__init__.py
 
-.PHONY: demo test lint format typecheck notebooks bench clean help
+.PHONY: demo test lint format typecheck notebooks docs bench clean help
 
 help:
 	@echo 'make demo       find known laws in real data, from nothing to a report'
@@ -19,6 +19,7 @@ help:
 	@echo 'make format     let ruff rewrite the files'
 	@echo 'make typecheck  pyright over symnum/'
 	@echo 'make notebooks  execute every notebook'
+	@echo 'make docs       build the documentation site into site/; any warning is an error'
 	@echo 'make bench      run the speed measurements under benchmarks/ (alone on the machine, please)'
 	@echo 'make clean      remove caches and what the commands wrote (not $(VENV))'
 
@@ -47,11 +48,14 @@ else
 	$(VENV)/bin/pytest --nbmake --nbmake-timeout=300 --timeout=0 $(NOTEBOOKS)
 endif
 
+docs: $(VENV)/.docs
+	$(VENV)/bin/mkdocs build --strict --quiet
+
 bench: $(VENV)/.base
 	@set -e; for script in $(wildcard benchmarks/*.py); do echo "== $$script"; $(VENV)/bin/python $$script; done
 
 clean:
-	rm -rf build dist demo-output runs .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf build dist site demo-output runs .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find symnum tests eval datasets pretrain notebooks benchmarks -name __pycache__ -type d -prune \
 		-exec rm -rf {} + 2>/dev/null || true
 
@@ -68,4 +72,9 @@ $(VENV)/.base: $(METADATA) | $(VENV)/bin/python
 $(VENV)/.dev: $(METADATA) | $(VENV)/.base
 	@echo 'installing the development tools into $(VENV)'
 	$(PIP_INSTALL) -e '.[dev]'
+	@touch $@
+
+$(VENV)/.docs: $(METADATA) | $(VENV)/.base
+	@echo 'installing what the documentation is built with into $(VENV)'
+	$(PIP_INSTALL) -e '.[docs]'
 	@touch $@

@@ -26,11 +26,12 @@ from symnum.plotting import (
 
 
 @pytest.fixture(scope="module")
-def model():
+def model(given_search):
     rng = np.random.default_rng(0)
     X = rng.uniform(1, 5, size=(40, 3))
     y = X[:, 0] * X[:, 1] / 2 + rng.normal(scale=0.01, size=40)
-    return SymbolicRegressor(max_time=None, max_evals=100_000, random_state=0).fit(X, y)
+    search = given_search("4.4", "1.3*x0", "x0 + x1", "0.5*x0*x1", "0.49998*x0*x1 + 0.001*x2")
+    return SymbolicRegressor(search=search).fit(X, y)
 
 
 def points(*rows: tuple[str, float]) -> list[FrontPoint]:
