@@ -15,8 +15,9 @@ BACKENDS = {
     "genetic": "symnum.search.genetic_backend:GeneticSearch",
     "operon": "symnum.search.operon_backend:OperonSearch",
     "pysr": "symnum.search.pysr_backend:PySRSearch",
+    "dysymnet": "symnum.search.dysymnet.backend:DySymNetSearch",
 }
-PLANNED = ("snip", "snip-latent", "tpsr", "dysymnet")
+PLANNED = ("snip", "snip-latent", "tpsr")
 
 
 def make_backend(search: Any, operators: Sequence[str] | None, n_jobs: int) -> Any:
