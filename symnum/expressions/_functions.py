@@ -37,6 +37,7 @@ from symnum.expressions.operators import OPERATORS
 ODD = frozenset(["sin", "tan", "asin", "atan", "sinh", "tanh", "cbrt", "sign"])
 EVEN = frozenset(["cos", "cosh", "abs"])
 _INVERSE = {"sin": "asin", "cos": "acos", "tan": "atan"}
+_SAME = Fraction(1, 10**14)  # relative; a fraction, for coefficients may be larger than any float
 
 
 # ------------------------------------------------------------------------------------------ sums
@@ -116,7 +117,7 @@ def _perfect_square(node: Node) -> Node | None:
             if k is None:
                 continue
             ratio = number_power(Fraction(q) / p, HALF)
-            if abs(abs(k) - 2 * abs(p) * ratio) > 1e-14 * abs(k):
+            if abs(abs(k) - 2 * abs(p) * ratio) > _SAME * abs(k):
                 continue
             square = products.mul([(add([(a, 1), (b, ratio if k * p > 0 else -ratio)]), 2)])
             return add([(node, 1), (ta, -p), (tb, -q), (cross, -k), (square, p)])

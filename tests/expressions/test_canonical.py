@@ -253,3 +253,9 @@ def test_speed():
         canonical(changed)
         times.append(time.perf_counter() - start)
     assert np.median(times) < 1e-3
+
+
+def test_coefficients_too_large_for_a_float_are_no_error():
+    e = Expression.parse("1e200*(1e200*x*y) + x**2 + y**2", NAMES)
+    point = np.array([[1e-150, 3e-140, 0.0]])
+    np.testing.assert_allclose(canonical(e).evaluate(point), e.evaluate(point), rtol=1e-12)
