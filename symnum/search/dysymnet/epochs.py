@@ -206,7 +206,10 @@ class Epochs:
             with threads(self.search.n_jobs):
                 networks, losses, places = self._trained(given.architectures)
             formulas = self._formulas(networks, places)
-            for source, e, bits in refined(formulas, self.data, self.preset.shorten):
+            for place, e, bits in refined(
+                [e for _, e in formulas], self.data, self.preset.shorten, self._shortest
+            ):
+                source = formulas[place][0]
                 made[source] = max(made.get(source, 0.0), self._reward(e, bits))
                 yield from self._offer(e, "networks")
             for k, i in enumerate(fresh):
@@ -215,6 +218,9 @@ class Epochs:
                 rewards[i] = max(rewards[i], reward)
         with threads(1):
             self.policy.update(draws, torch.tensor(rewards, dtype=torch.float32))
+
+    def _shortest(self) -> float:
+        return min((c.bits for c in self.hall.best.values()), default=np.inf)
 
     def _sample(self, count: int) -> Draws:
         draws = self.controller.sample(count)
@@ -234,7 +240,7 @@ class Epochs:
         for _ in range(p.retries + 1):
             some = Networks.create(
                 [architectures[i] for i in waiting], len(self.rows.inputs), p.skip, self.generator,
-                device=str(self.device), spread=p.spread,
+                device=str(self.device), spread=p.spread, links=p.links,
             )  # fmt: skip
             result: Trained = train(
                 some, self.rows.x, self.rows.y, self.rows.weights, p.phases, p.clip, p.limit, p.check,

@@ -171,6 +171,7 @@ class Networks:
         dtype: torch.dtype = torch.float32,
         device: str = "cpu",
         spread: Sequence[float] = INITIAL,
+        links: int | None = None,
     ) -> Networks:
         """Networks with random weights: ``fmod(N(0, sd), 2)``, output weights uniform in [0, 1).
 
@@ -185,12 +186,16 @@ class Networks:
         dtype, device
         spread : sequence of float
             Standard deviations for the first, the middle and the last hidden layers.
+        links : int, optional
+            Each linear combination of a hidden layer has 1 to `links` inputs, drawn; all when left out.
         """
         ordered = sorted(architectures, key=lambda a: -a.depth)
         deepest = ordered[0].depth
         slots = tuple(max(a.slots(k) for a in ordered if a.depth > k) for k in range(deepest))
         layout = Layout(columns, slots, max(a.width for a in ordered), skip)
         mask = torch.stack([_existing(a, layout) for a in ordered])
+        if links is not None:
+            _thin(mask, layout, links, generator)
         weights = torch.randn(mask.shape, generator=generator, dtype=torch.float64)
         output = layout.blocks[-1][0].start
         for k in range(deepest):
@@ -250,3 +255,17 @@ def _existing(a: Architecture, layout: Layout) -> Tensor:
     mask[of_x] = True
     mask[of_h][: len(a.layers[-1])] = True
     return mask
+
+
+def _thin(mask: Tensor, layout: Layout, links: int, generator: torch.Generator) -> None:
+    """Leave each linear combination of the hidden layers 1 to `links` of its inputs, chosen at random."""
+    for k, slots in enumerate(layout.slots):
+        of_x, of_h = layout.blocks[k]
+        parts = [mask[:, block].reshape(len(mask), slots, -1) for block in (of_x, of_h)]
+        there = torch.cat(parts, dim=2)
+        order = torch.rand(there.shape, generator=generator).masked_fill(~there, 2.0).argsort(2).argsort(2)
+        wanted = torch.randint(1, links + 1, (len(mask), slots, 1), generator=generator)
+        kept = there & (order < wanted)
+        first = parts[0].shape[2]
+        mask[:, of_x] = kept[:, :, :first].flatten(1)
+        mask[:, of_h] = kept[:, :, first:].flatten(1)

@@ -54,6 +54,10 @@ class Preset:
         R2 that ends the search.
     repeats : int
         Times that the same architecture is trained.
+    links : int or None
+        Inputs of a linear combination at most, drawn at random; None for all.
+    clip : bool
+        Whether gradients are clipped.
     """
 
     library: tuple[str, ...]
@@ -80,6 +84,7 @@ class Preset:
     bits: bool
     enough: float | None
     repeats: int
+    links: int | None = None
     clip: bool = True
 
 
@@ -95,13 +100,11 @@ PAPER = Preset(
 
 FAST = Preset(
     library=("id", "sin", "cos", "exp", "log", "sqrt", "square", "mul", "div"),
-    depths=(1, 2, 3), widths=(1, 2, 3, 4), batch=128, first_batch=32,
-    phases=(
-        Phase(150, 3e-2, 0.0, 0.5), Phase(250, 2e-2, 1e-3, 0.5), Phase(400, 1e-2, 3e-3, 1.0, 0.1),
-    ),
+    depths=(1, 2, 3), widths=(1, 2, 3, 4), batch=512, first_batch=64,
+    phases=(Phase(60, 5e-2, 0.0, 0.3), Phase(140, 3e-2, 1e-3, 1.0, 0.1)),
     spread=(0.7, 0.5, 0.7), bias=True, skip=True, scale=True, rows=128, columns=10,
-    thresholds=((0.02, 0.01), (0.1, 0.05), (0.25, 0.1)), plain=True, shorten=8, limit=1e4, check=50, retries=0,
-    rate=3e-3, risk=0.1, entropy=0.02, bits=True, enough=None, repeats=4,
+    thresholds=((0.02, 0.01), (0.1, 0.05), (0.25, 0.1)), plain=True, shorten=2, limit=1e4, check=20, retries=0,
+    rate=3e-3, risk=0.1, entropy=0.02, bits=True, enough=None, repeats=50, links=3,
 )  # fmt: skip
 """Small networks by the hundred, the hopeless ones given up early, judged by description length."""
 

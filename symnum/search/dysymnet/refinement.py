@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,11 @@ from symnum.search import constants
 
 MOST_CONSTANTS = 40
 _STEPS = 40
+_FIRST_STEPS, _FIRST_ROWS = 8, 100
 _TRIED = 3
+_CLASSES = (3, 6, 10, 16, 25)
+_GO_ON = 4
+_NEAR = 40.0  # bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +55,43 @@ class Data:
     n_jobs: int = 1
 
 
-def fitted(formulas: Sequence[Expression], data: Data, steps: int = _STEPS) -> list[tuple[int, Expression]]:
-    """Formulas with fitted constants and their places in `formulas`; undefined and very long ones are left out."""
+class Fitted(NamedTuple):
+    """A formula with fitted constants, its weighted mean squared error, and which of the given ones it is."""
+
+    place: int
+    expression: Expression
+    loss: float
+
+
+def fitted(
+    formulas: Sequence[Expression], data: Data, steps: int = _STEPS, rows: int | None = None
+) -> list[Fitted]:
+    """Formulas with fitted constants; undefined ones and those of too many constants are left out.
+
+    Parameters
+    ----------
+    formulas : sequence of Expression
+    data : Data
+    steps : int
+        Of Levenberg-Marquardt.
+    rows : int, optional
+        Use the first so many rows only.
+    """
     places = [i for i, e in enumerate(formulas) if len(e.constants) <= MOST_CONSTANTS]
     if not places:
         return []
-    some = [formulas[i] for i in places]
-    packed = pack(some)
-    fit = fit_constants(
-        packed, np.ascontiguousarray(data.X.T), data.y, None, steps, data.weights, data.n_jobs
-    )
-    data.charge(int(fit.evaluations.sum()) + len(some))
+    packed = pack([formulas[i] for i in places])
+    columns = np.ascontiguousarray(data.X[:rows].T)
+    w = None if data.weights is None else data.weights[:rows]
+    if w is not None and not w.any():
+        return []
+    fit = fit_constants(packed, columns, data.y[:rows], None, steps, w, data.n_jobs)
+    data.charge(int(fit.evaluations.sum()) + len(places))
     made = []
-    for k, e in enumerate(some):
+    for k, place in enumerate(places):
         values = fit.constants[packed.const_offsets[k] : packed.const_offsets[k + 1]]
         if np.isfinite(fit.loss[k]) and np.all(np.isfinite(values)):
-            made.append((places[k], e.with_constants(values)))
+            made.append(Fitted(place, formulas[place].with_constants(values), float(fit.loss[k])))
     return made
 
 
@@ -74,7 +100,7 @@ def shortened(e: Expression, data: Data) -> Expression:
     best, cost = e, data.bits(e)
     while len(best.constants) and not data.stop():
         trials = [t for t in _without_one(best, data) if t.variables]
-        made = [(data.bits(f), f) for _, f in fitted(trials, data)]
+        made = [(data.bits(f.expression), f.expression) for f in fitted(trials, data)]
         if not made or min(made, key=lambda m: m[0])[0] >= cost - 1e-6:
             return best
         cost, best = min(made, key=lambda m: m[0])
@@ -106,35 +132,49 @@ def _saliency(e: Expression, data: Data) -> NDArray[np.float64]:
     return (e.constants * size) ** 2 / np.maximum(spread, 1e-300)
 
 
+def leaders(made: Sequence[Fitted], most: int) -> list[Fitted]:
+    """The best `most` of each class of number of constants: formulas of many fit anything."""
+    classes: dict[int, list[Fitted]] = {}
+    for f in sorted(made, key=lambda f: f.loss):
+        kept = classes.setdefault(int(np.searchsorted(_CLASSES, len(f.expression.constants))), [])
+        if len(kept) < most:
+            kept.append(f)
+    return [f for _, kept in sorted(classes.items()) for f in kept]
+
+
 def refined(
-    formulas: Sequence[tuple[int, Expression]], data: Data, most: int
+    formulas: Sequence[Expression], data: Data, shorten: int, best: Callable[[], float]
 ) -> Iterator[tuple[int, Expression, float]]:
-    """All formulas fitted; those of the best `most` sources shortened, then with simple numbers.
+    """The promising formulas fitted; the best of them shortened, then with simple numbers.
 
     Parameters
     ----------
-    formulas : sequence of (int, Expression)
-        Formulas with the numbers of their sources; a source may give several.
+    formulas : sequence of Expression
     data : Data
-    most : int
-        Sources that are worth the longer work.
+    shorten : int
+        Formulas of each class of number of constants that are shortened; with 0 all formulas are fitted and left
+        at that.
+    best : callable
+        Shortest description so far: simple numbers are looked for where a formula comes near it.
 
     Yields
     ------
     tuple of (int, Expression, float)
-        Source, formula, description length.
+        Which of the given formulas, what became of it, its description length.
     """
-    best: dict[int, tuple[float, Expression]] = {}
-    for place, e in fitted([e for _, e in formulas], data):
-        source, bits = formulas[place][0], data.bits(e)
-        yield source, e, bits
-        if source not in best or bits < best[source][0]:
-            best[source] = bits, e
-    for source, (_, e) in sorted(best.items(), key=lambda item: item[1][0])[:most]:
+    some: list[tuple[int, Expression]] = list(enumerate(formulas))
+    if shorten:
+        tried = leaders(fitted(formulas, data, _FIRST_STEPS, _FIRST_ROWS), _GO_ON * shorten)
+        some = [(f.place, f.expression) for f in tried]
+    made = [f._replace(place=some[f.place][0]) for f in fitted([e for _, e in some], data)]
+    for place, e, _ in made:
+        yield place, e, data.bits(e)
+    for place, e, _ in leaders(made, shorten) if shorten else ():
         if data.stop():
             return
         short = shortened(canonical(e), data)
-        yield source, short, data.bits(short)
-        if not data.stop():
+        bits = data.bits(short)
+        yield place, short, bits
+        if bits < best() + _NEAR and not data.stop():
             simple = constants.polish(short, data.X, data.y, data.weights, data.bits, data.stop)
-            yield source, simple, data.bits(simple)
+            yield place, simple, data.bits(simple)

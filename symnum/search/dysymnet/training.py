@@ -23,6 +23,7 @@ CLIP, SHARE = 1.0, 0.1
 DECAY, TINY = 0.9, 1e-10
 """RMSprop's alpha and epsilon."""
 _LOOK = 20
+_SIZES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Phase:
     penalty : float
         Weight of the smoothed L0.5 of the weights.
     keep : float
-        Share of the networks that go on after it, those of the smallest loss.
+        Share of the networks that go on after it: those of the smallest loss among networks of like size.
     final : float
         Rate at the end of the phase, as a share of `rate`; the fall is geometric.
     """
@@ -150,8 +151,7 @@ def train(
             losses[rows] = torch.where(torch.isfinite(loss), loss, torch.inf)
             good = torch.isfinite(loss) & (loss <= limit)
             if last and phase.keep < 1:
-                most = max(1, round(phase.keep * len(good)))
-                good &= torch.zeros_like(good).index_fill_(0, losses[rows].argsort(stable=True)[:most], True)
+                good &= _promising(losses[rows], networks.mask.sum(1), phase.keep)
             if not bool(good.all()):
                 kept = torch.nonzero(good)[:, 0]
                 if not len(kept):
@@ -190,3 +190,15 @@ def _step(
         rate = phase.rate * phase.final ** (step / max(1, phase.steps - 1))
         networks.weights.addcdiv_(grad, moments.sqrt().add_(TINY), value=-rate)
     return loss.detach()
+
+
+def _promising(loss: Tensor, size: Tensor, keep: float) -> Tensor:
+    """Mask (b,) of the share of smallest loss in each of `_SIZES` equal groups of networks of like size.
+
+    Large networks approximate anything; the small one of the right form would not survive beside them.
+    """
+    kept = torch.zeros_like(loss, dtype=torch.bool)
+    for group in size.argsort(stable=True).tensor_split(_SIZES):
+        most = round(keep * len(group))
+        kept[group[loss[group].argsort(stable=True)[:most]]] = True
+    return kept
