@@ -41,6 +41,8 @@ LEAST_GROWN = 20_000
 """Evaluations that the first sums cost: smaller shares of a budget are for the other stages."""
 PLAIN, QUIET = 14, 0.9975
 """Longest formula, and least R2, for which data with noise are searched no further."""
+PROPOSED = 0.2
+"""Share of what is left that a proposer may use."""
 MOST_GROWN = 34
 """Nodes of the longest formula that is grown: longer ones say little."""
 
@@ -56,16 +58,23 @@ class EnumerativeSearch:
         Largest number of bank elements, a 256-byte column each.
     n_jobs : int
         Threads; the result does not depend on it.
+    proposer : callable, optional
+        ``(problem, budget, rng)`` to expressions whose parts become columns where small banks find nothing,
+        such as ``symnum.search.dysymnet.proposer.features``. None are proposed when left out.
     """
 
     def __init__(
-        self, operators: Sequence[str] | None = None, max_bank: int = TIERS[-1], n_jobs: int = 1
+        self,
+        operators: Sequence[str] | None = None,
+        max_bank: int = TIERS[-1],
+        n_jobs: int = 1,
+        proposer: Callable[..., Iterable[Expression]] | None = None,
     ) -> None:
-        self.operators, self.max_bank, self.n_jobs = operators, max_bank, n_jobs
+        self.operators, self.max_bank, self.n_jobs, self.proposer = operators, max_bank, n_jobs, proposer
 
     def get_params(self, deep: bool = True) -> dict:
         """Constructor parameters, as scikit-learn wants them."""
-        return {"operators": self.operators, "max_bank": self.max_bank, "n_jobs": self.n_jobs}
+        return {n: getattr(self, n) for n in ("operators", "max_bank", "n_jobs", "proposer")}
 
     def run(self, problem: Problem, budget: Budget, rng: np.random.Generator, hall: HallOfFame,
             ledger: list[Stage]) -> Iterator[Candidate]:  # fmt: skip
@@ -102,7 +111,7 @@ class _Run(PartStages):
             yield from self._tier(view, TIERS[0], "; ".join(["small bank", *view.path]))
             if self._done():
                 return
-        for view in seeded(self.view, self.hall.seeds):
+        for view in seeded(self.view, (*self.hall.seeds, *self._proposed())):
             yield from self._tier(view, TIERS[0], "parts of a guess", part=12)
             yield from self._approximate(view, "parts of a guess, readouts", TIERS[0] // 4)
         wide = len(self.view.names) > MOST_REDUCED
@@ -145,6 +154,19 @@ class _Run(PartStages):
             yield from self._noisy(views)
         else:
             yield from self._deep(views)
+
+    def _proposed(self) -> list[Expression]:
+        """Formulas of the proposer, for a share of the budget; without one nothing is spent."""
+        if self.search.proposer is None:
+            return []
+        before, part = (
+            (self.budget.elapsed, self.budget.evaluations, len(self.hall.best)),
+            self.budget.part(PROPOSED),
+        )
+        made = list(self.search.proposer(self.problem, part, self.rng))
+        self.budget.take_back(part)
+        self._enter("proposals", before)
+        return made
 
     def _plain(self) -> Expression | None:
         """The best formula, if it is short, has no more than one fitted number, and leaves little noise."""

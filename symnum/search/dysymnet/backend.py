@@ -43,20 +43,23 @@ class DySymNetSearch:
 
     - formulas without the first variable: the code rejects them;
     - columns: the code passes them in the order of an unordered set;
-    - the refinement of constants, Levenberg-Marquardt on the numbers instead of BFGS on a symbolic sum over all
-      rows, and the restarts of it, which all began at the same point;
+    - the refinement of constants, Levenberg-Marquardt on the numbers instead of BFGS on a symbolic sum over
+      all rows, and the restarts of it, which all began at the same point;
     - the slope of the root of 0, which is not a number there;
     - an epoch in which no network is above the quantile: the code ends the search, here it goes on;
-    - rows of weight: the code has none;
-    - noise is none of the search's business: the code adds one common offset to all rows.
+    - a network that fails in the second phase is trained again, as one that fails in the first;
+    - weights of rows, which the code does not know;
+    - noise, which is none of a search's business: the code adds one common offset to all rows.
 
-    Kept are no scaling of the target, the end at an R2 of 0.99, the penalty in both phases with a smooth part of
-    0.05, and the pruning of the output at 0.01.
+    Kept are: no scaling of the target, the end at an R2 of 0.99, the penalty in both phases with a smooth
+    part of 0.05, and the pruning of the output at 0.01.
 
-    Preset "fast" differs in what networks are (a constant and all columns in each layer, no sums as units, up to
-    three layers), in their training (by the hundred, for at most 800 steps, half of them given up twice), in
-    what is read out (three degrees of pruning, constants taken away while the description gets shorter, simple
-    numbers) and in the reward (description length saved).
+    Preset "fast" differs in what networks are (every layer reads the columns and a constant, a sum has three
+    inputs at most, no sums as units, up to three layers), in their training (by the hundred, the best three
+    of ten for 200 steps, the others for 60), in what is read out (two degrees of pruning, constants taken
+    away while the description gets shorter, simple numbers) and in the reward (description length saved).
+    What survives is chosen among networks of like size, and formulas of like many constants: large ones
+    approximate anything.
     """
 
     def __init__(

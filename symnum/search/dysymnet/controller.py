@@ -109,7 +109,9 @@ class Controller(nn.Module):
         depth, width = (self._draw(o, 1)[:, 0] for o in (odds.depth, odds.width))
         units = self._draw(odds.units.flatten(0, 1), max(self.widths)).view(count, max(self.depths), -1)
         chosen = [
-            Architecture.of([[self.library[u] for u in layer[: self.widths[w]]] for layer in t[: self.depths[d]]])
+            Architecture.of(
+                [[self.library[u] for u in layer[: self.widths[w]]] for layer in t[: self.depths[d]]]
+            )
             for d, w, t in zip(depth.tolist(), width.tolist(), units.tolist(), strict=True)
         ]
         return Draws(start, depth, width, units, chosen)
@@ -138,7 +140,7 @@ def _entropy(odds: Tensor) -> Tensor:
 
 
 class PolicyGradient:
-    """Risk-seeking policy gradient: only the best of a batch teach (Petersen et al. 2021; Li et al. 2024, eq. 5).
+    """Risk-seeking policy gradient: only the best of a batch teach (Petersen et al. 2021; Li et al. 2024).
 
     Parameters
     ----------
@@ -158,8 +160,8 @@ class PolicyGradient:
     def update(self, draws: Draws, rewards: Tensor) -> float:
         """One step along ``mean((R - R_q) log p + entropy) over R > R_q``; the loss, NaN when none is above.
 
-        The sums are divided by the expected number of draws above the quantile R_q, as in the code, which also
-        limits each to a million.
+        The sums are divided by the expected number of draws above the quantile R_q, as in the code, which
+        also limits each to a million.
         """
         threshold = torch.quantile(rewards, 1 - self.risk)
         best = torch.nonzero(rewards > threshold)[:, 0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -85,9 +84,7 @@ class Rows:
         X = X[:, self.columns]
         self.x_scale = _root_mean_square(X, w) if scale else np.ones(X.shape[1])
         self.y_scale = float(_root_mean_square(y[:, None], w)[0]) if scale else 1.0
-        self.inputs: list[Expression | float] = [
-            Expression.variable(j, problem.names) for j in self.columns
-        ]
+        self.inputs: list[Expression | float] = [Expression.variable(j, problem.names) for j in self.columns]
         table = X / self.x_scale
         if bias:
             table = np.column_stack([table, np.ones(len(table))])
@@ -145,16 +142,12 @@ class Epochs:
         units = library(self.preset.library, None if search.operators is None else set(search.operators))
         self.generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         self.controller = Controller(units, self.preset.depths, self.preset.widths, self.generator)
-        self.policy = PolicyGradient(
-            self.controller, self.preset.rate, self.preset.risk, self.preset.entropy
-        )
+        self.policy = PolicyGradient(self.controller, self.preset.rate, self.preset.risk, self.preset.entropy)
         self.rewards: dict[Architecture, list[float]] = {}
         rows = fit_rows(problem)
         X, y = problem.X[rows], problem.y[rows]
         w = None if problem.weights is None else problem.weights[rows]
-        self.data = Data(
-            X, y, w, lambda e: hall.bits(e, X, y, w), budget.charge, self._late, search.n_jobs
-        )
+        self.data = Data(X, y, w, lambda e: hall.bits(e, X, y, w), budget.charge, self._late, search.n_jobs)
 
     def run(self) -> Iterator[Candidate]:
         """All epochs."""
@@ -204,7 +197,7 @@ class Epochs:
             given = draws.take(fresh)
             made: dict[int, float] = {}
             with threads(self.search.n_jobs):
-                networks, losses, places = self._trained(given.architectures)
+                networks, places = self._trained(given.architectures)
             formulas = self._formulas(networks, places)
             for place, e, bits in refined(
                 [e for _, e in formulas], self.data, self.preset.shorten, self._shortest
@@ -230,13 +223,12 @@ class Epochs:
     def _wanted(self, a: Architecture) -> bool:
         return len(self.rewards.get(a, ())) < self.preset.repeats
 
-    def _trained(self, architectures: list[Architecture]) -> tuple[list[Networks], NDArray, list[list[int]]]:
+    def _trained(self, architectures: list[Architecture]) -> tuple[list[Networks], list[list[int]]]:
         """Networks trained to the end, in one batch or, after failures, several."""
         p = self.preset
         waiting = list(range(len(architectures)))
         done: list[Networks] = []
         places: list[list[int]] = []
-        losses = np.full(len(architectures), np.inf)
         for _ in range(p.retries + 1):
             some = Networks.create(
                 [architectures[i] for i in waiting], len(self.rows.inputs), p.skip, self.generator,
@@ -247,14 +239,13 @@ class Epochs:
                 self._training_ends,
             )  # fmt: skip
             self.budget.charge(result.steps)
-            losses[waiting] = result.loss.cpu().numpy()
             done.append(result.networks)
             places.append([waiting[i] for i in result.rows])
             failed = [waiting[i] for i, v in enumerate(result.loss.tolist()) if not v <= p.limit]
             if not failed or self._training_ends():
                 break
             waiting = failed
-        return done, losses, places
+        return done, places
 
     def _training_ends(self) -> bool:
         timed = self.budget.max_time is not None

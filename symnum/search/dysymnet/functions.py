@@ -1,7 +1,7 @@
 """What the units of a network compute: values, slopes, and the same as an Expression.
 
-The forms are those of DySymNet's code: ``log(|a| + 1e-6)``, ``sqrt(|a|)``, ``a/(b + 1e-6)``, and ``10*a*b`` under the
-name "product"; "mul" is the plain one.
+The forms are those of DySymNet's code: ``log(|a| + 1e-6)``, ``sqrt(|a|)``, ``a/(b + 1e-6)``, and ``10*a*b``
+under the name "product"; "mul" is the plain one.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Many symbolic networks as one tensor program (Li et al. 2024, section 3.2, and its code).
 
 A layer computes linear combinations g = W h of its inputs and applies its units to them: unary ones to a
-combination each, binary ones to two. The weights of all networks lie in the rows of one matrix; a layer is one
-batched product, and each kind of unit is applied to the combinations of all networks at once, which are gathered
-for it. Networks are ordered deepest first, so that layer l is that of a leading block of them.
+combination each, binary ones to two. The weights of all networks lie in the rows of one matrix; a layer is
+one batched product, and each kind of unit is applied to the combinations of all networks at once, which are
+gathered for it. Networks are ordered deepest first, so that layer l is that of a leading block of them.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class Preset:
     plain : bool
         Whether formulas leave out what keeps units finite in training.
     shorten : int
-        Networks of an epoch whose formulas are shortened and made simple.
+        Formulas of each class of number of constants that an epoch shortens and makes simple.
     limit : float
         Loss at a check above which a network is given up.
     check : int
@@ -93,17 +93,17 @@ PAPER = Preset(
     depths=(2, 3, 4, 5), widths=(2, 3, 4, 5, 6), batch=10, first_batch=10,
     phases=(Phase(2_000, 1e-2, 5e-3), Phase(10_001, 1e-3, 5e-3), Phase(10_001, 1e-4, 5e-3)),
     spread=INITIAL, bias=False, skip=False, scale=False, rows=1_000, columns=10,
-    thresholds=((0.05, 0.01),), plain=False, shorten=0, limit=1_000.0, check=1_000, retries=5,
+    thresholds=((0.05, 0.01),), plain=False, shorten=0, limit=1_000.0, check=1_000, retries=4,
     rate=6e-4, risk=0.5, entropy=0.005, bits=False, enough=0.99, repeats=1_000_000,
 )  # fmt: skip
-"""DySymNet's published code (AILWQ/DySymNet, 3f7ca0b) without its bugs; `symnum.search.dysymnet.backend` lists them."""
+"""DySymNet's published code (AILWQ/DySymNet, 3f7ca0b) without its bugs, which `DySymNetSearch` lists."""
 
 FAST = Preset(
     library=("id", "sin", "cos", "exp", "log", "sqrt", "square", "mul", "div"),
     depths=(1, 2, 3), widths=(1, 2, 3, 4), batch=512, first_batch=64,
     phases=(Phase(60, 5e-2, 0.0, 0.3), Phase(140, 3e-2, 1e-3, 1.0, 0.1)),
     spread=(0.7, 0.5, 0.7), bias=True, skip=True, scale=True, rows=128, columns=10,
-    thresholds=((0.02, 0.01), (0.1, 0.05), (0.25, 0.1)), plain=True, shorten=2, limit=1e4, check=20, retries=0,
+    thresholds=((0.05, 0.02), (0.2, 0.08)), plain=True, shorten=1, limit=1e4, check=20, retries=0,
     rate=3e-3, risk=0.1, entropy=0.02, bits=True, enough=None, repeats=50, links=3,
 )  # fmt: skip
 """Small networks by the hundred, the hopeless ones given up early, judged by description length."""

@@ -94,4 +94,3 @@ def _apply(name: str, args: Sequence[Value], plain: bool) -> Value:
         return made
     with np.errstate(all="ignore"):
         return float(made.evaluate(np.zeros((1, 1)))[0])
-

@@ -1,8 +1,8 @@
 """Constants of formulas that networks gave: fitted in batches, superfluous ones taken away, made simple.
 
-Constants are fitted by Levenberg-Marquardt on compiled programs instead of BFGS on a symbolic sum over the rows.
-What to take away is asked of the second derivatives (LeCun, Denker and Solla 1990; Hassibi and Stork 1993): the
-error that removing a constant costs when all others adapt is c^2/(2 [H^-1]_cc).
+Constants are fitted by Levenberg-Marquardt on compiled programs instead of BFGS on a symbolic sum over the
+rows. What to take away is asked of the second derivatives (LeCun, Denker and Solla 1990; Hassibi and Stork
+1993): the error that removing a constant costs when all others adapt is c^2/(2 [H^-1]_cc).
 """
 
 from __future__ import annotations
@@ -14,18 +14,25 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from symnum.exceptions import InvalidInput
 from symnum.expressions.canonical import canonical
 from symnum.expressions.compiled import evaluate_with_jacobian, fit_constants, pack
 from symnum.expressions.expression import Expression
+from symnum.expressions.operators import CONSTANT, OPERATORS
 from symnum.search import constants
 
-MOST_CONSTANTS = 40
+MOST_CONSTANTS = 25
+"""Formulas of more are not fitted: they fit anything."""
 _STEPS = 40
 _FIRST_STEPS, _FIRST_ROWS = 8, 100
 _TRIED = 3
-_CLASSES = (3, 6, 10, 16, 25)
-_GO_ON = 4
+_CLASSES = (3, 6, 9, 13, 18)
+_GO_ON = 6
 _NEAR = 40.0  # bits
+_WAVES = ("sin", "cos")
+_TURN = 0.02
+_HUGE = 1e100
+_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +106,7 @@ def shortened(e: Expression, data: Data) -> Expression:
     """Constants taken away one at a time, the others fitted again, while the description gets shorter."""
     best, cost = e, data.bits(e)
     while len(best.constants) and not data.stop():
-        trials = [t for t in _without_one(best, data) if t.variables]
+        trials = [t for t in (*_without_one(best, data), *_turned(best)) if t.variables]
         made = [(data.bits(f.expression), f.expression) for f in fitted(trials, data)]
         if not made or min(made, key=lambda m: m[0])[0] >= cost - 1e-6:
             return best
@@ -120,16 +127,58 @@ def _without_one(e: Expression, data: Data) -> Iterator[Expression]:
 
 
 def _saliency(e: Expression, data: Data) -> NDArray[np.float64]:
-    """Loss that taking away each constant costs, the others adapting, to second order."""
+    """Rise of the error when each constant is taken away and the others adapt, to second order."""
     _, jacobian = evaluate_with_jacobian(e.codes, e.constants, np.ascontiguousarray(data.X.T))
-    jacobian = np.nan_to_num(jacobian, nan=0.0, posinf=0.0, neginf=0.0)
+    jacobian = np.clip(np.nan_to_num(jacobian, nan=0.0, posinf=0.0, neginf=0.0), -_HUGE, _HUGE)
     if data.weights is not None:
         jacobian = jacobian * np.sqrt(data.weights)
     size = np.maximum(np.linalg.norm(jacobian, axis=1), 1e-300)
     scaled = jacobian / size[:, None]
     hessian = scaled @ scaled.T + 1e-9 * np.eye(len(scaled))
     spread = np.diag(np.linalg.pinv(hessian, hermitian=True))
-    return (e.constants * size) ** 2 / np.maximum(spread, 1e-300)
+    return np.abs(e.constants) * size / np.sqrt(np.maximum(spread, 1e-300))  # the root: same order
+
+
+def _turned(e: Expression) -> Iterator[Expression]:
+    """The formula with sin(a + k*pi/2) and cos(a + k*pi/2) written without the shift, where there are any."""
+    made: list[Expression] = []
+    changed = False
+    for code, value in e.walk():
+        if value is not None:
+            made.append(Expression.constant(value, e.names))
+        elif code < 0:
+            made.append(Expression.variable(-code - 1, e.names))
+        else:
+            op = OPERATORS.by_code[code]
+            args = made[-op.arity :]
+            del made[-op.arity :]
+            turned = _without_shift(op.name, args[0]) if op.name in _WAVES else None
+            changed |= turned is not None
+            made.append(Expression.apply(op, *args) if turned is None else turned)
+    if changed:
+        yield canonical(made[0])
+
+
+def _without_shift(name: str, arg: Expression) -> Expression | None:
+    top = OPERATORS.by_code[int(arg.codes[-1])].name if arg.codes[-1] > 0 else ""
+    at_end, at_start = arg.codes[-2:-1] == CONSTANT, arg.codes[0] == CONSTANT
+    if top not in ("add", "sub") or not (at_end or (at_start and top == "add" and len(arg) > 2)):
+        return None
+    shift = float(arg.constants[-1 if at_end else 0]) * (-1 if top == "sub" else 1)
+    quarters = round(shift / (np.pi / 2))
+    if abs(shift - quarters * np.pi / 2) > _TURN:
+        return None
+    codes, values = (
+        arg.codes[:-2] if at_end else arg.codes[1:-1],
+        np.delete(arg.constants, -1 if at_end else 0),
+    )
+    try:
+        rest = Expression(codes, values, arg.names)
+    except InvalidInput:  # the constant stands deeper
+        return None
+    place = (_WAVES.index(name) + quarters) % 4
+    turned = Expression.apply(("sin", "cos")[place % 2], rest)
+    return -turned if place >= 2 else turned
 
 
 def leaders(made: Sequence[Fitted], most: int) -> list[Fitted]:
@@ -152,8 +201,8 @@ def refined(
     formulas : sequence of Expression
     data : Data
     shorten : int
-        Formulas of each class of number of constants that are shortened; with 0 all formulas are fitted and left
-        at that.
+        Formulas of each class of number of constants that are shortened; with 0 all formulas are fitted and
+        left at that.
     best : callable
         Shortest description so far: simple numbers are looked for where a formula comes near it.
 
@@ -164,8 +213,13 @@ def refined(
     """
     some: list[tuple[int, Expression]] = list(enumerate(formulas))
     if shorten:
-        tried = leaders(fitted(formulas, data, _FIRST_STEPS, _FIRST_ROWS), _GO_ON * shorten)
-        some = [(f.place, f.expression) for f in tried]
+        tried: list[Fitted] = []
+        for a in range(0, len(formulas), _AT_ONCE):
+            if a and data.stop():
+                break
+            made = fitted(formulas[a : a + _AT_ONCE], data, _FIRST_STEPS, _FIRST_ROWS)
+            tried += [f._replace(place=a + f.place) for f in made]
+        some = [(f.place, f.expression) for f in leaders(tried, _GO_ON * shorten)]
     made = [f._replace(place=some[f.place][0]) for f in fitted([e for _, e in some], data)]
     for place, e, _ in made:
         yield place, e, data.bits(e)

@@ -1,4 +1,4 @@
-"""Training of networks: smoothed L0.5, gradients clipped by their own history, phases (Li et al. 2024, section 3.3).
+"""Training of networks: smoothed L0.5, gradients clipped by their own history, phases (Li et al. 2024, 3.3).
 
 Everything is per network: the loss, the norm of the gradient and its history, the moments. A batch gives each
 network the weights that it would get alone.
@@ -116,7 +116,7 @@ def train(
     phases: Sequence[Phase],
     clip: bool = True,
     limit: float = float("inf"),
-    check: int = _LOOK,
+    check: int = 50,
     stop: Callable[[], bool] = lambda: False,
 ) -> Trained:
     """Train a batch by RMSprop on all rows.
@@ -136,7 +136,7 @@ def train(
     check : int
         Steps between checks.
     stop : callable
-        Asked at each check: whether to end the training here.
+        Asked again and again: whether to end the training here.
     """
     rows = torch.arange(len(networks), device=x.device)
     losses = torch.full((len(networks),), torch.inf, dtype=x.dtype, device=x.device)
@@ -146,7 +146,10 @@ def train(
             loss = _step(networks, x, y, row_weights, phase, step, moments, clipping if clip else None)
             steps += len(networks)
             last = step == phase.steps - 1
-            if not last and step % check:
+            if step % _LOOK == 0 and stop():
+                losses[rows] = torch.where(torch.isfinite(loss), loss, torch.inf)
+                return Trained(networks, rows.tolist(), losses, steps)
+            if not last and (step + 1) % check:
                 continue
             losses[rows] = torch.where(torch.isfinite(loss), loss, torch.inf)
             good = torch.isfinite(loss) & (loss <= limit)
@@ -159,8 +162,6 @@ def train(
                 networks = networks.take(kept.tolist())
                 rows, moments = rows[kept], moments[kept]
                 clipping.take(kept)
-            if stop():
-                return Trained(networks, rows.tolist(), losses, steps)
     return Trained(networks, rows.tolist(), losses, steps)
 
 

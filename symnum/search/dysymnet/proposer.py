@@ -1,0 +1,54 @@
+"""Parts of the formulas of networks, as columns for another search: FePySR's idea."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from symnum.expressions.expression import Expression
+from symnum.problem import Problem
+from symnum.search.budget import Budget
+from symnum.search.candidate import HallOfFame
+from symnum.search.dysymnet.backend import DySymNetSearch
+from symnum.search.guesses import parts
+from symnum.search.stages import Stage
+
+_FORMULAS = 12
+
+
+def features(
+    problem: Problem,
+    budget: Budget,
+    rng: np.random.Generator,
+    operators: Sequence[str] | None = None,
+    n_jobs: int = 1,
+    preset: Any = "fast",
+    most: int = 9,
+) -> Iterator[Expression]:
+    """Sub-expressions of pruned networks, those of the best formulas first; none is a column or a number.
+
+    Parameters
+    ----------
+    problem : Problem
+    budget : Budget
+        What the networks may spend; they use all of it unless a formula is exact.
+    rng : Generator
+    operators : sequence of str, optional
+    n_jobs : int
+    preset : str or Preset
+    most : int
+        Sub-expressions at most.
+    """
+    hall, ledger = HallOfFame(problem), list[Stage]()
+    for _ in DySymNetSearch(operators, n_jobs, preset).run(problem, budget, rng, hall, ledger):
+        pass
+    found: dict[Expression, None] = {}
+    for candidate in sorted(hall.best.values(), key=lambda c: c.bits)[:_FORMULAS]:
+        whole = candidate.expression.with_names(problem.names)
+        for part in parts(whole):
+            # The whole formula is no feature, unless it is right; then its parts lead to it.
+            if part != whole and part not in found:
+                found[part] = None
+    yield from list(found)[:most]
