@@ -174,13 +174,18 @@ def test_hopeless_networks_are_given_up_in_classes_of_size():
 
 
 def test_few_links():
-    networks = batch(skip=True, columns=4, links=2)
-    for k, a in enumerate(networks.architectures):
-        for layer in range(a.depth):
-            of_x, of_h = networks.layout.blocks[layer]
-            rows = [networks.mask[k, b].view(networks.layout.slots[layer], -1) for b in (of_x, of_h)]
-            count = torch.cat(rows, 1).sum(1)[: a.slots(layer)]
-            assert bool(((count >= 1) & (count <= 2)).all())
+    wide = [Architecture.of([["id"] * 3, ["sin"] * 2])] * 40
+    networks = batch(skip=True, columns=4, chosen=wide, links=2)
+    first, second = (
+        torch.cat([networks.mask[:, b].view(40, slots, -1) for b in networks.layout.blocks[layer]], 2).sum(2)
+        for layer, slots in enumerate(networks.layout.slots)
+    )
+    sparse = (first <= 2).all(1)
+    assert 8 < int(sparse.sum()) < 32
+    assert bool((first[:, :3] >= 1).all())
+    assert bool((second[sparse][:, :2] <= 2).all())
+    assert bool((first[~sparse][:, :3] == 4).all())
+    assert bool((second[~sparse][:, :2] == 7).all())
 
 
 def test_architectures_and_libraries_are_checked():
@@ -191,3 +196,18 @@ def test_architectures_and_libraries_are_checked():
     assert library(("id", "sin", "mul"), {"mul", "add"}) == ("id", "mul")
     with pytest.raises(InvalidInput, match="allow one of"):
         library(("id", "sin"), {"exp"})
+
+
+@pytest.mark.gpu
+def test_a_gpu_trains_the_same_networks():
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device here")
+    phases, losses = [Phase(40, 1e-2, 5e-3, keep=0.5), Phase(20, 1e-3, 5e-3)], []
+    for device in ("cpu", "cuda"):
+        networks = Networks.create(CALM, 2, True, generator(5), torch.float64, device)
+        x = inputs().to(device)
+        weights = torch.full((30,), 1 / 30, dtype=torch.float64, device=device)
+        made = train(networks, x, x[0] * torch.sin(x[1]), weights, phases)
+        losses.append((made.rows, made.loss.cpu().numpy()))
+    assert losses[0][0] == losses[1][0]
+    np.testing.assert_allclose(losses[0][1], losses[1][1], rtol=1e-6)

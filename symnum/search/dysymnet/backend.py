@@ -54,12 +54,12 @@ class DySymNetSearch:
     Kept are: no scaling of the target, the end at an R2 of 0.99, the penalty in both phases with a smooth
     part of 0.05, and the pruning of the output at 0.01.
 
-    Preset "fast" differs in what networks are (every layer reads the columns and a constant, a sum has three
-    inputs at most, no sums as units, up to three layers), in their training (by the hundred, the best three
-    of ten for 200 steps, the others for 60), in what is read out (two degrees of pruning, constants taken
-    away while the description gets shorter, simple numbers) and in the reward (description length saved).
-    What survives is chosen among networks of like size, and formulas of like many constants: large ones
-    approximate anything.
+    Preset "fast" differs in what networks are (every layer reads the columns and a constant, sums of
+    every second network have three inputs at most, no sums as units, up to three layers), in their training
+    (by the hundred, the best three of ten for 200 steps, the others for 60), in what is read out (two degrees
+    of pruning, constants taken away while the description gets shorter, simple numbers) and in the reward
+    (description length saved). What survives is chosen among networks of like size, and formulas of like
+    many constants: large ones approximate anything.
     """
 
     def __init__(

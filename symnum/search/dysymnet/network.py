@@ -187,7 +187,8 @@ class Networks:
         spread : sequence of float
             Standard deviations for the first, the middle and the last hidden layers.
         links : int, optional
-            Each linear combination of a hidden layer has 1 to `links` inputs, drawn; all when left out.
+            In every second network, at random, each linear combination of a hidden layer has 1 to `links`
+            inputs, drawn; all have all when left out.
         """
         ordered = sorted(architectures, key=lambda a: -a.depth)
         deepest = ordered[0].depth
@@ -258,14 +259,18 @@ def _existing(a: Architecture, layout: Layout) -> Tensor:
 
 
 def _thin(mask: Tensor, layout: Layout, links: int, generator: torch.Generator) -> None:
-    """Leave each linear combination of the hidden layers 1 to `links` of its inputs, chosen at random."""
+    """In half of the networks, leave each combination of the hidden layers 1 to `links` inputs, at random.
+
+    A dense network holds more formulas, and taking away finds them; among many columns a sparse one is found.
+    """
+    dense = torch.rand(len(mask), 1, 1, generator=generator) < 0.5
     for k, slots in enumerate(layout.slots):
         of_x, of_h = layout.blocks[k]
         parts = [mask[:, block].reshape(len(mask), slots, -1) for block in (of_x, of_h)]
         there = torch.cat(parts, dim=2)
         order = torch.rand(there.shape, generator=generator).masked_fill(~there, 2.0).argsort(2).argsort(2)
         wanted = torch.randint(1, links + 1, (len(mask), slots, 1), generator=generator)
-        kept = there & (order < wanted)
+        kept = there & (dense | (order < wanted))
         first = parts[0].shape[2]
         mask[:, of_x] = kept[:, :, :first].flatten(1)
         mask[:, of_h] = kept[:, :, first:].flatten(1)

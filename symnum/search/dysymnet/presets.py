@@ -55,7 +55,7 @@ class Preset:
     repeats : int
         Times that the same architecture is trained.
     links : int or None
-        Inputs of a linear combination at most, drawn at random; None for all.
+        Inputs of a linear combination at most in every second network, see `Networks.create`; None for all.
     clip : bool
         Whether gradients are clipped.
     """
@@ -103,7 +103,7 @@ FAST = Preset(
     depths=(1, 2, 3), widths=(1, 2, 3, 4), batch=512, first_batch=64,
     phases=(Phase(60, 5e-2, 0.0, 0.3), Phase(140, 3e-2, 1e-3, 1.0, 0.1)),
     spread=(0.7, 0.5, 0.7), bias=True, skip=True, scale=True, rows=128, columns=10,
-    thresholds=((0.05, 0.02), (0.2, 0.08)), plain=True, shorten=1, limit=1e4, check=20, retries=0,
+    thresholds=((0.05, 0.02), (0.2, 0.08)), plain=True, shorten=2, limit=1e4, check=20, retries=0,
     rate=3e-3, risk=0.1, entropy=0.02, bits=True, enough=None, repeats=50, links=3,
 )  # fmt: skip
 """Small networks by the hundred, the hopeless ones given up early, judged by description length."""

@@ -21,7 +21,7 @@ from symnum.expressions.expression import Expression
 from symnum.expressions.operators import CONSTANT, OPERATORS
 from symnum.search import constants
 
-MOST_CONSTANTS = 25
+MOST_CONSTANTS = 30
 """Formulas of more are not fitted: they fit anything."""
 _STEPS = 40
 _FIRST_STEPS, _FIRST_ROWS = 8, 100
