@@ -29,7 +29,14 @@ from symnum.search.mdl import description_length
 
 X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
 a, b = X.T
-TINY = replace(FAST, batch=24, first_batch=24, phases=(Phase(30, 5e-2, 0.0, 0.5), Phase(30, 2e-2, 1e-3)))
+TINY = replace(
+    FAST,
+    batch=16,
+    first_batch=16,
+    phases=(Phase(20, 5e-2, 0.0, 0.5), Phase(20, 2e-2, 1e-3)),
+    thresholds=((0.1, 0.05),),
+    shorten=1,
+)
 
 
 def fit(y, search="dysymnet", evals=40_000, **more):
@@ -68,13 +75,13 @@ def test_scales_and_weights():
 
 def test_a_seed_gives_the_same_table_for_any_number_of_threads():
     y = np.exp(a) * np.cos(3 * b) + 0.3 * a
-    tables = [fit(y, DySymNetSearch(preset=TINY, n_jobs=n), 9_000).equations_ for n in (1, 2)]
+    tables = [fit(y, DySymNetSearch(preset=TINY, n_jobs=n), 2_500).equations_ for n in (1, 2)]
     assert tables[0].equals(tables[1])
     assert len(tables[0]) > 2
 
 
 def test_only_allowed_operators():
-    model = fit(a * b + a**2 * b, DySymNetSearch(["add", "mul"], preset=TINY), 5_000, operators=["+", "*"])
+    model = fit(a * b + a**2 * b, DySymNetSearch(["add", "mul"], preset=TINY), 1_500, operators=["+", "*"])
     assert not any(
         word in text for text in model.equations_["equation"] for word in ("sin", "exp", "/", "sqrt")
     )
@@ -94,14 +101,14 @@ def test_ctrl_c_keeps_the_hall_of_fame():
             raise KeyboardInterrupt
 
     with pytest.warns(UserWarning, match="interrupted"):
-        model = fit(np.sin(3 * a) * b, DySymNetSearch(preset=TINY), callbacks=[interrupt])
+        model = fit(np.sin(3 * a) * b, DySymNetSearch(preset=TINY), 1_500, callbacks=[interrupt])
     assert model.stop_reason_ == "interrupted"
     assert len(model.equations_) >= 1
 
 
 def test_callbacks_and_clocks_stop_the_search():
     y = np.sin(3 * a) / (2 + b) + np.exp(a * b)
-    model = fit(y, DySymNetSearch(preset=TINY), callbacks=[lambda event: event.stage == "networks"])
+    model = fit(y, DySymNetSearch(preset=TINY), 1_500, callbacks=[lambda event: event.stage == "networks"])
     assert model.stop_reason_ == "stopped by callback"
     began = time.process_time()
     SymbolicRegressor(search=DySymNetSearch(preset=TINY), max_time=0.5).fit(X, y)
@@ -111,7 +118,7 @@ def test_callbacks_and_clocks_stop_the_search():
 def test_the_published_preset_runs():
     assert sum(phase.steps for phase in PAPER.phases) == 22_002
     short = replace(PAPER, phases=(Phase(40, 1e-2, 5e-3), Phase(20, 1e-3, 5e-3)), check=20)
-    model = fit(b**2 + b, DySymNetSearch(preset=short), 6_000)  # the first column does not matter
+    model = fit(b**2 + b, DySymNetSearch(preset=short), 2_500)  # the first column does not matter
     assert model.equations_["r2"].max() > 0.9
     assert not any("log" in text or "exp" in text for text in model.equations_["equation"])
 
@@ -182,7 +189,7 @@ def test_leaders_are_of_all_classes():
 def test_networks_propose_columns():
     y = np.exp(np.sin(3 * a)) / (1.5 + b**2)
     problem = Problem(X, y)
-    made = list(features(problem, Budget(max_evals=6_000).start(), np.random.default_rng(0), preset=TINY))
+    made = list(features(problem, Budget(max_evals=1_500).start(), np.random.default_rng(0), preset=TINY))
     assert 0 < len(made) <= 9
     assert len(set(made)) == len(made)
     assert all(len(e) > 1 and e.names == problem.names for e in made)
@@ -199,11 +206,11 @@ def test_the_enumerating_search_builds_with_proposals():
     y = (np.sin(2.317 * a) + 2) * np.exp(-b)
     problem = Problem(X, y)
     hall, ledger = HallOfFame(problem), []
-    search = EnumerativeSearch(proposer=proposer)
-    budget = Budget(max_evals=120_000).start()
+    search = EnumerativeSearch(["add", "mul", "sin", "exp", "neg"], 3_000, proposer=proposer)
+    budget = Budget(max_evals=60_000).start()
     for _ in search.run(problem, budget, np.random.default_rng(0), hall, ledger):
         pass
     assert len(asked) == 1
-    assert asked[0] < 120_000
+    assert asked[0] < 60_000
     assert "proposals" in [stage.stage for stage in ledger]
     assert hall.exact() is not None

@@ -185,12 +185,13 @@ class Epochs:
         if self.hall.exact() is not None:
             self.budget.stop("exact formula found")
         enough = self.preset.enough
-        if enough is not None and max(c.r2 for c in self.hall.best.values()) > enough:
+        if enough is not None and max((c.r2 for c in self.hall.best.values()), default=0.0) > enough:
             self.budget.stop(f"R2 above {enough}")
 
     def _epoch(self, count: int) -> Iterator[Candidate]:
         """Sample, train, read out, refine, reward."""
         draws = self._sample(count)
+        self.budget.charge(count)  # the search ends even where nothing new is drawn
         fresh = [i for i, a in enumerate(draws.architectures) if self._wanted(a)]
         rewards = np.array([max(self.rewards.get(a, [0.0])) for a in draws.architectures])
         if fresh:

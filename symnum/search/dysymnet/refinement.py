@@ -82,17 +82,18 @@ def fitted(
     steps : int
         Of Levenberg-Marquardt.
     rows : int, optional
-        Use the first so many rows only.
+        Use about so many rows, evenly spaced.
     """
     places = [i for i, e in enumerate(formulas) if len(e.constants) <= MOST_CONSTANTS]
     if not places:
         return []
     packed = pack([formulas[i] for i in places])
-    columns = np.ascontiguousarray(data.X[:rows].T)
-    w = None if data.weights is None else data.weights[:rows]
+    some = slice(None, None, 1 if rows is None else max(1, len(data.y) // rows))
+    columns = np.ascontiguousarray(data.X[some].T)
+    w = None if data.weights is None else data.weights[some]
     if w is not None and not w.any():
         return []
-    fit = fit_constants(packed, columns, data.y[:rows], None, steps, w, data.n_jobs)
+    fit = fit_constants(packed, columns, data.y[some], None, steps, w, data.n_jobs)
     data.charge(int(fit.evaluations.sum()) + len(places))
     made = []
     for k, place in enumerate(places):
