@@ -81,12 +81,32 @@ class ShootingFit:
         return float(self.squares.sum())
 
 
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """What is known of the constants before the data: a normal law.
+
+    Attributes
+    ----------
+    mean : float64 array, shape (p,)
+    precision : float64 array, shape (p, p)
+        Inverse covariance; zeros where nothing is known.
+    """
+
+    mean: Float
+    precision: Float
+
+    def penalty(self, theta: Float) -> float:
+        """Squared distance from the mean in units of the covariance."""
+        return float((theta - self.mean) @ self.precision @ (theta - self.mean))
+
+
 def shoot(
     flow: Flow,
     windows: Windows,
     steps: int = 12,
     stop: Callable[[], bool] = lambda: False,
     rtol: float = 1e-7,
+    prior: Prior | None = None,
 ) -> ShootingFit:
     """Fit constants and starts by Levenberg-Marquardt.
 
@@ -100,6 +120,8 @@ def shoot(
         A true result ends the fit with what it has.
     rtol : float
         Relative tolerance of the integrations.
+    prior : Prior, optional
+        With it the fit is the one of largest posterior density instead of likelihood.
 
     Notes
     -----
@@ -111,13 +133,14 @@ def shoot(
     states = flow.run(starts, windows.times, theta, windows.bound, rtol)
     squares = _squares(states, windows)
     damping, normal = 1e-3, None
-    best = squares.sum()
+    prior = Prior(theta, np.zeros((len(theta),) * 2)) if prior is None else prior
+    best = squares.sum() + prior.penalty(theta)
     if not np.isfinite(best) or steps == 0 or (len(theta) == 0 and not windows.movable.any()):
         p = len(theta)
         return ShootingFit(flow, starts, squares, states, np.full((p, p), np.inf))
     for _ in range(steps):
         if normal is None:
-            normal = normal_equations(flow, windows, theta, starts, states, rtol)
+            normal = normal_equations(flow, windows, theta, starts, states, rtol, prior)
             if normal is None:
                 break
         if stop():
@@ -127,7 +150,7 @@ def shoot(
         trial_starts[:, windows.movable] += d_starts
         trial = flow.run(trial_starts, windows.times, trial_theta, windows.bound, rtol)
         trial_squares = _squares(trial, windows)
-        total = trial_squares.sum()
+        total = trial_squares.sum() + prior.penalty(trial_theta)
         if total < best:
             gain = (best - total) / best
             theta, starts, states, squares, best = trial_theta, trial_starts, trial, trial_squares, total
@@ -138,7 +161,7 @@ def shoot(
             if damping > 1e6 or (np.isfinite(total) and total - best < 1e-8 * best):
                 break
             damping *= 10
-    normal = normal or normal_equations(flow, windows, theta, starts, states, rtol)
+    normal = normal or normal_equations(flow, windows, theta, starts, states, rtol, prior)
     p = len(theta)
     covariance = np.full((p, p), np.inf) if normal is None else _covariance(*normal[:3])
     return ShootingFit(flow.with_theta(theta), starts, squares, states, covariance)
@@ -153,8 +176,9 @@ def _squares(states: Float, windows: Windows) -> Float:
 
 
 def normal_equations(
-    flow: Flow, windows: Windows, theta: Float, starts: Float, states: Float, rtol: float
-) -> tuple[Float, Float, Float, Float, Float] | None:
+    flow: Flow, windows: Windows, theta: Float, starts: Float, states: Float, rtol: float,
+    prior: Prior | None = None,
+) -> tuple[Float, Float, Float, Float, Float] | None:  # fmt: skip
     """Blocks of the normal equations: constants, starts (by window), both; and right-hand sides."""
     w, m, q = windows.data.shape
     p, free = len(theta), np.flatnonzero(windows.movable)
@@ -186,6 +210,8 @@ def normal_equations(
     H_tx = np.einsum("awn,bwn->wab", Jt, Jx, optimize=True)
     g_t = np.einsum("awn,wn->a", Jt, r, optimize=True)
     g_x = np.einsum("awn,wn->wa", Jx, r, optimize=True)
+    if prior is not None:
+        H_tt, g_t = H_tt + prior.precision, g_t + prior.precision @ (theta - prior.mean)
     return H_tt, H_xx, H_tx, g_t, g_x
 
 
