@@ -164,7 +164,7 @@ def prose_vocabulary(max_dim: int) -> Vocabulary:
         constants=constants,
         floats=floats,
         roles=roles,
-        write_constants=True,
+        write_constants=False,
         collapse=False,
     )
 

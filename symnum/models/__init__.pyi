@@ -1,4 +1,6 @@
 # Read by type checkers and, at run time, by lazy_loader: one line per public name.
+from .prose.configuration import PROSEConfig as PROSEConfig
+from .prose.modeling import PROSEModel as PROSEModel
 from .snip.configuration import SNIPConfig as SNIPConfig
 from .snip.modeling import SNIPModel as SNIPModel
 from .weights import find_weights as find_weights

@@ -31,12 +31,20 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, x: Tensor, memory: Tensor, mask: Tensor | None = None) -> Tensor:
-        """New x (b, t, width) out of memory (b, s, width); mask (b, s) is True at places to read."""
-        b, t, width = x.shape
-        shape = (b, -1, self.heads, width // self.heads)
-        query = self.query(x).view(shape).transpose(1, 2)
-        key, value = (p.view(shape).transpose(1, 2) for p in self.key_value(memory).chunk(2, dim=-1))
-        allowed = None if mask is None else mask[:, None, None, :]
+        """New x (b, t, width) out of memory (b, s, width); mask (b, s) or (b, t, s) is True where to read."""
+        return self.attend(x, *self.project(memory), mask)
+
+    def project(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values (b, heads, s, width / heads) of a memory, to be kept where it is read again."""
+        key, value = (self._split(p) for p in self.key_value(memory).chunk(2, dim=-1))
+        return key, value
+
+    def attend(self, x: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        """New x out of keys and values that `project` made."""
+        query = self._split(self.query(x))
+        allowed = mask
+        if mask is not None:
+            allowed = mask[:, None, None, :] if mask.ndim == 2 else mask[:, None]
         if x.device.type == "cpu":
             score = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
             if allowed is not None:
@@ -44,7 +52,10 @@ class Attention(nn.Module):
             mixed = score.softmax(-1) @ value
         else:
             mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=allowed)
-        return self.out(mixed.transpose(1, 2).reshape(b, t, width))
+        return self.out(mixed.transpose(1, 2).flatten(2))
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
 class Block(nn.Module):
@@ -96,6 +107,82 @@ class Block(nn.Module):
 
     def _network(self, x: Tensor) -> Tensor:
         return self.out(self.activation(self.hidden(x)))
+
+
+Cache = tuple[Tensor, Tensor]
+"""Keys and values of places that were read before."""
+
+
+class DecoderBlock(nn.Module):
+    """Transformer block of a decoder: attention to earlier places, attention to a memory, a network.
+
+    Parameters
+    ----------
+    width, heads, hidden, norm_first, activation, eps
+        See `Block`.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        hidden: int,
+        norm_first: bool = True,
+        activation: str = "gelu",
+        eps: float = 1e-5,
+    ) -> None:
+        super().__init__()
+        self.norm_first = norm_first
+        self.attention, self.cross = Attention(width, heads), Attention(width, heads)
+        self.norm_attention, self.norm_cross = nn.LayerNorm(width, eps), nn.LayerNorm(width, eps)
+        self.norm_hidden = nn.LayerNorm(width, eps)
+        self.hidden = nn.Linear(width, hidden)
+        self.out = nn.Linear(hidden, width)
+        self.activation = F.gelu if activation == "gelu" else F.relu
+
+    def forward(
+        self, x: Tensor, memory: Cache, memory_mask: Tensor | None = None, past: Cache | None = None
+    ) -> tuple[Tensor, Cache]:
+        """Vectors (b, t, width) after the block, and the cache for the places that follow.
+
+        Parameters
+        ----------
+        x : tensor, shape (b, t, width)
+        memory : (keys, values)
+            ``block.cross.project`` of the memory.
+        memory_mask : bool tensor, shape (b, s), optional
+        past : (keys, values), optional
+            Cache of the places before these.
+        """
+        normed = self.norm_attention(x) if self.norm_first else x
+        key, value = self.attention.project(normed)
+        if past is not None:
+            key, value = torch.cat([past[0], key], 2), torch.cat([past[1], value], 2)
+        t, s = x.shape[1], key.shape[2]
+        causal = None
+        if t > 1:
+            causal = torch.ones(t, s, dtype=torch.bool, device=x.device).tril(s - t)[None]
+        mixed = self.attention.attend(normed, key, value, causal)
+        if self.norm_first:
+            x = x + mixed
+            x = x + self.cross.attend(self.norm_cross(x), *memory, memory_mask)
+            x = x + self._network(self.norm_hidden(x))
+        else:
+            x = self.norm_attention(x + mixed)
+            x = self.norm_cross(x + self.cross.attend(x, *memory, memory_mask))
+            x = self.norm_hidden(x + self._network(x))
+        return x, (key, value)
+
+    def _network(self, x: Tensor) -> Tensor:
+        return self.out(self.activation(self.hidden(x)))
+
+
+def sinusoids(length: int, width: int) -> Tensor:
+    """Fixed positions (length, width), sines in even and cosines in odd columns (Vaswani et al. 2017)."""
+    place = torch.arange(length, dtype=torch.float64)[:, None]
+    rate = 10_000.0 ** (-torch.arange(0, width, 2, dtype=torch.float64) / width)
+    table = torch.stack([(place * rate).sin(), (place * rate).cos()], -1)
+    return table.flatten(1)[:, :width].float()
 
 
 class AttentionPooling(nn.Module):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,16 +12,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import AutoConfig, AutoModel, PreTrainedModel
-from transformers.utils import ModelOutput, logging
+from transformers import AutoConfig, AutoModel
+from transformers.utils import ModelOutput
 
-from symnum.exceptions import InvalidInput
 from symnum.expressions.tokenizer import ExpressionTokenizer
+from symnum.models.pretrained import PretrainedNetwork
 from symnum.models.snip.configuration import SNIPConfig
 from symnum.models.snip.inputs import Arrays, InputMaker
 from symnum.models.snip.numeric import NumericEncoder
 from symnum.models.snip.symbolic import SymbolicEncoder
-from symnum.models.weights import check_weights, find_weights
 
 MAX_SCALE = 100.0  # largest factor of similarities, as in CLIP
 
@@ -37,7 +34,7 @@ class SNIPOutput(ModelOutput):
     scale: Tensor | None = None
 
 
-class SNIPModel(PreTrainedModel):
+class SNIPModel(PretrainedNetwork):
     """Two encoders that put a formula and its data at the same place.
 
     Meidani et al. 2024 (arXiv:2310.02227), section 3. `SNIPConfig` names the variants; `SNIPEmbedder` is the
@@ -51,6 +48,7 @@ class SNIPModel(PreTrainedModel):
     config_class = SNIPConfig
     base_model_prefix = "snip"
     main_input_name = "symbols"
+    default_weights = "snip-small"
     _supports_sdpa = True
 
     def __init__(self, config: SNIPConfig) -> None:
@@ -63,6 +61,11 @@ class SNIPModel(PreTrainedModel):
         self.numeric_encoder = NumericEncoder(config, words)
         self.log_scale = nn.Parameter(torch.empty(()), requires_grad=config.normalize)
         self.post_init()
+
+    @staticmethod
+    def tokenizer_of(config: dict[str, Any]) -> ExpressionTokenizer:
+        """Tokenizer that belongs to the content of a ``config.json``."""
+        return ExpressionTokenizer.snip(int(config.get("max_dim", 3)))
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -137,57 +140,6 @@ class SNIPModel(PreTrainedModel):
     def _embed(self, encode: Callable[..., Tensor], arrays: Arrays) -> NDArray[np.float32]:
         tensors = {name: torch.from_numpy(array).to(self.device) for name, array in arrays.items()}
         return encode(**tensors).cpu().numpy()
-
-    # ---------------------------------------------------------------- files
-    def save_pretrained(self, save_directory: str | Path, *args: Any, **kwargs: Any) -> None:  # type: ignore[override]
-        """Write ``config.json``, ``model.safetensors`` and ``tokenizer.json`` into a folder."""
-        with _without_bars():
-            super().save_pretrained(save_directory, *args, **kwargs)
-        self.tokenizer.save(save_directory)
-
-    @classmethod
-    def from_pretrained(  # type: ignore[override]
-        cls, name: str | Path = "snip-small", *args: Any, hub: bool = False, **kwargs: Any
-    ) -> SNIPModel:
-        """Model from a folder or by name; see `symnum.models.find_weights` for the places looked at.
-
-        Weights are read from safetensors alone, never unpickled, and are float32 unless `dtype` says
-        otherwise.
-
-        Raises
-        ------
-        WeightsNotFound
-            When there are none of that name.
-        InvalidInput
-            When files are damaged, of another version, or belong to another tokenizer.
-        """
-        folder = find_weights(name, hub)
-        check_weights(
-            folder, SNIPConfig.model_type, lambda c: ExpressionTokenizer.snip(int(c.get("max_dim", 3)))
-        )
-        fixed = {"use_safetensors": True, "local_files_only": True, "output_loading_info": True}
-        settings = {"dtype": torch.float32} | kwargs | fixed
-        with _without_bars():
-            model, info = super().from_pretrained(str(folder), *args, **settings)
-        wrong = sorted(info["missing_keys"]) + [str(k) for k in info["mismatched_keys"]]
-        if wrong:
-            raise InvalidInput(
-                f"{folder} lacks {len(wrong)} tensors of the model its config.json describes, among them "
-                f"{wrong[0]}; use the config.json saved with these weights"
-            )
-        return model
-
-
-@contextmanager
-def _without_bars() -> Iterator[None]:
-    """Silence the progress bars of transformers: a file of a few megabytes needs none."""
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 AutoConfig.register(SNIPConfig.model_type, SNIPConfig, exist_ok=True)

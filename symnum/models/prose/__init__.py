@@ -1,0 +1,1 @@
+"""PROSE: trajectory and guess in, forecast and equations out (Liu et al. 2024)."""
