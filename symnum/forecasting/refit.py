@@ -175,7 +175,9 @@ def _fit(motion: Motion, proposal: Proposal, stop: Callable[[], bool]) -> Refit 
 def _beginnings(motion: Motion, equations: Sequence[Expression]) -> Iterator[tuple[list[Expression], Float]]:
     """Constants to start from, and the noise to start with."""
     noise = np.median(motion.noise[0], axis=0)
-    pooled = np.full_like(noise, np.sqrt(np.mean(np.clip(noise, np.median(noise) / 5, 5 * np.median(noise)) ** 2)))
+    pooled = np.full_like(
+        noise, np.sqrt(np.mean(np.clip(noise, np.median(noise) / 5, 5 * np.median(noise)) ** 2))
+    )
     yield list(equations), noise
     yield list(equations), pooled
     solved = []

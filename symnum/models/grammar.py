@@ -67,7 +67,9 @@ class Grammar:
     def start(self, expressions: Tensor) -> GrammarState:
         """State before the first word of systems with so many expressions (b,)."""
         zeros = torch.zeros_like(expressions)
-        return GrammarState(zeros + 1, zeros, expressions - 1, torch.zeros_like(expressions, dtype=torch.bool))
+        return GrammarState(
+            zeros + 1, zeros, expressions - 1, torch.zeros_like(expressions, dtype=torch.bool)
+        )
 
     def least(self, state: GrammarState) -> Tensor:
         """Fewest words (b,) that complete the sequences, the end included."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from symnum.exceptions import InvalidInput
 from symnum.synthesis import EquationGenerator
@@ -62,19 +62,21 @@ class Settings:
     name : str
         Of the weights.
     model : mapping
-        Arguments of `SNIPConfig`; ``compat: true`` starts from the form of the reference code.
+        Arguments of the model's configuration; ``compat: true`` starts from the form of the reference code.
     data : DataSettings
     training : mapping
         Arguments of `transformers.TrainingArguments`.
     """
 
+    data_class: ClassVar[type] = DataSettings
+
     name: str
     model: Mapping[str, Any] = field(default_factory=dict)
-    data: DataSettings = field(default_factory=DataSettings)
+    data: Any = field(default_factory=DataSettings)
     training: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, path: str | Path, changes: Mapping[str, Any] | None = None) -> Settings:
+    def read(cls, path: str | Path, changes: Mapping[str, Any] | None = None) -> Self:
         """Settings of a YAML file, some of them changed: ``{"training.max_steps": 100}``.
 
         Raises
@@ -97,17 +99,16 @@ class Settings:
         return cls.from_dict(content)
 
     @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> Settings:
+    def from_dict(cls, content: Mapping[str, Any]) -> Self:
         """Settings of plain types."""
         _known(content, cls, "settings")
         data = dict(content.get("data") or {})
-        _known(data, DataSettings, "data")
-        if data.get("rows") is not None:
-            data["rows"] = tuple(data["rows"])
+        _known(data, cls.data_class, "data")
+        data = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
         return cls(
-            name=str(content.get("name", "snip")),
+            name=str(content.get("name", "model")),
             model=dict(content.get("model") or {}),
-            data=DataSettings(**data),
+            data=cls.data_class(**data),
             training=dict(content.get("training") or {}),
         )
 

@@ -27,7 +27,7 @@ from symnum.training.collator import SNIPCollator  # noqa: E402
 from symnum.training.held_out import HeldOut  # noqa: E402
 from symnum.training.pretraining import build_trainer, pretrain, training_hours  # noqa: E402
 from symnum.training.settings import DataSettings, Settings  # noqa: E402
-from symnum.training.trainer import last_checkpoint  # noqa: E402
+from symnum.training.streaming import last_checkpoint  # noqa: E402
 
 CONFIGS = Path(__file__).parents[2] / "pretrain" / "configs"
 TINY = Settings(

@@ -68,7 +68,9 @@ def generate_symbols(
         raise InvalidInput("sampling needs a torch.Generator, so that it can be repeated")
     limit = min(max_words or model.config.max_symbols, model.config.max_symbols)
     device = encoded.symbols.device
-    memory = [tuple(p.repeat_interleave(count, 0) for p in pair) for pair in decoder.remember(encoded.symbols)]
+    memory = [
+        tuple(p.repeat_interleave(count, 0) for p in pair) for pair in decoder.remember(encoded.symbols)
+    ]
     mask = encoded.symbol_mask.repeat_interleave(count, 0)
     wanted = expressions.cpu().repeat_interleave(count)
     columns = torch.full_like(wanted, 10**6) if model.config.grid else wanted

@@ -1,0 +1,93 @@
+"""A whole pre-training run of PROSE, from settings to weights with their model card."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from symnum.exceptions import InvalidInput
+from symnum.models.prose.configuration import PROSEConfig
+from symnum.models.prose.modeling import PROSEModel
+from symnum.training.prose_card import write_prose_card
+from symnum.training.prose_data import ProseData, ProseStream, SampleMaker, show
+from symnum.training.prose_trainer import ProseHeldOut, ProseTrainer
+from symnum.training.runs import run, training_arguments
+from symnum.training.settings import Settings
+
+BEST: dict[str, Any] = {
+    "load_best_model_at_end": True, "metric_for_best_model": "eval_loss", "greater_is_better": False,
+    "dataloader_num_workers": 0,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ProseSettings(Settings):
+    """One run of PROSE; ``model`` holds arguments of `PROSEConfig`, or ``size`` and further ones."""
+
+    data_class: ClassVar[type] = ProseData
+    data: Any = field(default_factory=ProseData)
+
+    def config(self) -> PROSEConfig:
+        """Configuration of the model.
+
+        Raises
+        ------
+        InvalidInput
+            When the data does not fit the model.
+        """
+        given = dict(self.model)
+        if self.data.is_pde:
+            given = {"max_dim": 1, "grid": self.data.cells} | given
+        size, compat = given.pop("size", None), given.pop("compat", False)
+        if compat:
+            return PROSEConfig.compat(**given)
+        return PROSEConfig(**given) if size is None else PROSEConfig.of_size(size, **given)
+
+
+def build_trainer(
+    settings: ProseSettings, out: Path, max_seconds: float | None = None, cache: Path | None = None
+) -> ProseTrainer:
+    """Trainer of a run; its checkpoints and logs go to `out`, trajectories to `cache` (``out/cache``)."""
+    data = settings.data
+    settings_with_best = ProseSettings(settings.name, settings.model, data, BEST | dict(settings.training))
+    arguments = training_arguments(settings_with_best, out)
+    config = settings.config()
+    model = PROSEModel(config)
+    maker = SampleMaker(data, model.tokenizer, config.values)
+    folder = out / "cache" if cache is None else cache
+    tell = show if arguments.process_index == 0 else None
+    with arguments.main_process_first(desc="trajectories"):
+        training, held_out = (data.cache(folder, h, tell=tell) for h in (False, True))
+    most = max(training[f, 0].values.shape[2] for f in data.names)
+    if most > config.values:
+        raise InvalidInput(f"the model takes up to {config.values} states, the data has {most}")
+    stream = ProseStream(maker, training, arguments.process_index, arguments.world_size)
+    return ProseTrainer(
+        model, arguments, stream, held_out=ProseHeldOut(maker, held_out), max_seconds=max_seconds
+    )
+
+
+def pretrain(
+    settings: ProseSettings,
+    out: Path,
+    max_seconds: float | None = None,
+    resume: bool = True,
+    cache: Path | None = None,
+) -> dict[str, float]:
+    """Train, measure on held-out equations, write weights; see `symnum.training.runs.run`.
+
+    Parameters
+    ----------
+    settings : ProseSettings
+    out : Path
+        Folder of the run.
+    max_seconds : float, optional
+        Stop after so long. Calling again goes on.
+    resume : bool
+        Go on from the last checkpoint in `out`, if there is one.
+    cache : Path, optional
+        Folder of the trajectories, ``out/cache`` when left out; made where they are missing.
+    """
+    trainer = build_trainer(settings, out, max_seconds, cache)
+    return run(trainer, settings, out, write_prose_card, resume)
