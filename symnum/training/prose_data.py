@@ -71,7 +71,9 @@ class ProseData:
         Query times of a sample, drawn from those after the window; 0 for all.
     frames, cells : int
         Times and places of fields.
-    batch_size, seed, held_out_seed : int
+    batch_size, pool : int
+        Samples a batch, and batches whose samples are sorted by the length of their equations.
+    seed, held_out_seed : int
     """
 
     families: tuple[str, ...] = ("all_odes",)
@@ -92,6 +94,7 @@ class ProseData:
     frames: int = 64
     cells: int = 128
     batch_size: int = 64
+    pool: int = 4
     seed: int = 0
     held_out_seed: int = 1_000_003
 
@@ -103,7 +106,7 @@ class ProseData:
                 raise InvalidInput(f"{name} is a share from 0 to 1, got {getattr(self, name)}")
         if len(self.noise) != 2 or not 0 <= self.noise[0] <= self.noise[1]:
             raise InvalidInput(f"noise is a range of shares of the norm, got {self.noise}")
-        if min(self.batch_size, self.equations, self.trajectories, self.held_out) < 1 or self.queries < 0:
+        if min(self.batch_size, self.pool, self.equations, self.trajectories, self.held_out) < 1 or self.queries < 0:
             raise InvalidInput("batch_size, equations, trajectories and held_out must be 1 or more")
         if not 8 <= self.window < self.steps:
             raise InvalidInput(
@@ -187,7 +190,7 @@ class SampleMaker:
 
         With `plain` the windows are the first times and all later times are asked for.
         """
-        data, n = self.data, len(items)
+        n = len(items)
         windows = [self._window(item, k, rng, plain) for item, k in items]
         m, q = (max(len(w[name]) for w in windows) for name in ("t", "tq"))
         arrays: dict[str, NDArray[Any]] = {
@@ -245,6 +248,10 @@ class SampleMaker:
         system = item.guess(rng).equations if self.data.setting == "unknown" else item.equations
         return self.tokenizer.encode(system, skeleton=True, frame=False)
 
+    def length(self, item: EquationData) -> int:
+        """Words of the equations."""
+        return len(self._target(item))
+
     def _target(self, item: EquationData) -> list[int]:
         key = (item.family, item.index, item.seed)
         if key not in self._targets:
@@ -296,15 +303,18 @@ class ProseStream(IterableDataset):
             number += workers
 
     def batch(self, number: int) -> dict[str, Tensor]:
-        """Batch of a number."""
+        """Batch of a number: targets of similar length out of a pool, so that little is padding."""
         data, cache = self.maker.data, self.cache
-        rng = np.random.default_rng([data.seed, number])
+        pool, place = divmod(number, data.pool)
+        rng = np.random.default_rng([data.seed, pool])
         # Families in proportion, the fractions at random.
-        places = (np.arange(self.batch_size) + rng.random()) / self.batch_size
-        families = np.minimum(np.searchsorted(np.cumsum(self._shares), places), len(data.names) - 1)
-        items = []
-        for f in families:
-            family = data.names[int(f)]
-            item = cache[family, int(rng.integers(cache.equations(family)))]
-            items.append((item, int(rng.integers(len(item.values)))))
-        return self.maker.batch(items, rng)
+        count = self.batch_size * data.pool
+        drawn = np.searchsorted(np.cumsum(self._shares), (np.arange(count) + rng.random()) / count)
+        samples = []
+        for f in np.minimum(drawn, len(data.names) - 1).tolist():
+            item = cache[data.names[f], int(rng.integers(cache.equations(data.names[f])))]
+            samples.append((item, int(rng.integers(len(item.values)))))
+        samples.sort(key=lambda s: self.maker.length(s[0]))  # stable: equal lengths keep their order
+        first = int(rng.permutation(data.pool)[place]) * self.batch_size
+        own = np.random.default_rng([data.seed, pool, place])
+        return self.maker.batch(samples[first : first + self.batch_size], own)

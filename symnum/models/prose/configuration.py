@@ -10,14 +10,16 @@ from symnum.exceptions import InvalidInput
 
 FORMAT_VERSION = 1
 _LARGEST_GRID = 100_000
+_PARTS = ("width", "heads", "hidden", "data_layers", "symbol_layers", "fusion_layers", "data_decoder_layers",
+          "symbol_decoder_layers")  # fmt: skip
 SIZES: dict[str, dict[str, int]] = {
-    "tiny": {"width": 64, "heads": 2, "hidden": 128, "data_layers": 1, "symbol_layers": 1, "fusion_layers": 1,
-             "data_decoder_layers": 1, "symbol_decoder_layers": 1},
-    "small": {"width": 160, "heads": 5, "hidden": 640, "data_layers": 2, "symbol_layers": 1, "fusion_layers": 3,
-              "data_decoder_layers": 3, "symbol_decoder_layers": 3},
-    "base": {"width": 512, "heads": 8, "hidden": 2048, "data_layers": 2, "symbol_layers": 4, "fusion_layers": 8,
-             "data_decoder_layers": 8, "symbol_decoder_layers": 8},
-}  # fmt: skip
+    name: dict(zip(_PARTS, numbers, strict=True))
+    for name, numbers in {
+        "tiny": (64, 2, 128, 1, 1, 1, 1, 1),
+        "small": (160, 5, 640, 2, 1, 3, 3, 2),
+        "base": (512, 8, 2048, 2, 4, 8, 8, 8),
+    }.items()
+}
 """Widths and depths by name; "base" are the paper's."""
 
 
@@ -45,6 +47,8 @@ class PROSEConfig(PretrainedConfig):
     scaled : bool
         Whether times and states are put in units of the window (its length, and the root mean square of each
         state), with the logarithms of these units as further inputs, so that any magnitude fits.
+    patch : int
+        Consecutive time steps that share one place; 1 in the papers.
     frequencies : int
         Octaves of sines and cosines of a time that are given beside the time itself.
     head_hidden : int
@@ -82,13 +86,14 @@ class PROSEConfig(PretrainedConfig):
         symbol_layers: int = 1,
         fusion_layers: int = 3,
         data_decoder_layers: int = 3,
-        symbol_decoder_layers: int = 3,
+        symbol_decoder_layers: int = 2,
         symbol_input: bool = True,
         data_output: bool = True,
         symbol_output: bool = True,
         split_data: bool = False,
         split_symbols: bool = False,
         scaled: bool = True,
+        patch: int = 4,
         frequencies: int = 8,
         head_hidden: int = 0,
         norm_first: bool = True,
@@ -105,7 +110,8 @@ class PROSEConfig(PretrainedConfig):
         self.data_decoder_layers, self.symbol_decoder_layers = data_decoder_layers, symbol_decoder_layers
         self.symbol_input, self.data_output, self.symbol_output = symbol_input, data_output, symbol_output
         self.split_data, self.split_symbols = split_data, split_symbols
-        self.scaled, self.frequencies, self.head_hidden = scaled, frequencies, head_hidden
+        self.scaled, self.patch = scaled, patch
+        self.frequencies, self.head_hidden = frequencies, head_hidden
         self.norm_first, self.activation, self.norm_eps = norm_first, activation, norm_eps
         self.max_symbols, self.data_weight = max_symbols, data_weight
         self.format_version = format_version
@@ -114,6 +120,8 @@ class PROSEConfig(PretrainedConfig):
             raise InvalidInput(f"activation is 'gelu' or 'relu', got {activation!r}")
         if width % heads or width % 2:
             raise InvalidInput(f"width must be even and a multiple of heads, got {width} and {heads}")
+        if patch < 1:
+            raise InvalidInput(f"patch is a number of time steps, at least 1, got {patch}")
         if not (data_output or symbol_output):
             raise InvalidInput("a model gives data, symbols or both: set data_output or symbol_output")
         if not 0 <= grid <= _LARGEST_GRID or (grid and max_dim != 1):
@@ -144,6 +152,7 @@ class PROSEConfig(PretrainedConfig):
             "split_data": not grid,
             "split_symbols": True,
             "scaled": False,
+            "patch": 1,
             "frequencies": 0,
             "head_hidden": 2048 if grid else 0,
             "norm_first": False,

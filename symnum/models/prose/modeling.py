@@ -152,9 +152,10 @@ class PROSEModel(PretrainedNetwork):
         units = units_of(data_times, data_values, data_mask, bool(c.grid))
         if c.scaled:
             times = torch.where(data_mask, (data_times - units.begin[:, None]) / units.span[:, None], 0.0)
-            data = self.data_encoder(times, data_values / units.size, data_mask, dim_mask, units)
+            values = data_values / units.size
         else:
-            data = self.data_encoder(data_times, data_values, data_mask, dim_mask, units)
+            times, values = data_times, data_values
+        data, data_mask = self.data_encoder(times, values, data_mask, dim_mask, units)
         if self.symbol_encoder is None or self.fusion is None:
             return Encoded(units, data, data_mask, data, data_mask)
         if input_ids is None:  # nothing is known: one placeholder

@@ -71,32 +71,44 @@ def units_of(times: Tensor, values: Tensor, mask: Tensor, field: bool) -> Units:
 
 
 class DataEncoder(nn.Module):
-    """One place per time step."""
+    """One place per time step, or per patch of them."""
 
     def __init__(self, config: PROSEConfig) -> None:
         super().__init__()
         c = self.config = config
+        a_step = 1 + 2 * c.frequencies + c.values + (1 if c.patch > 1 else 0)
         # In units of the window also: which states there are, and the logarithms of the units.
         further = 1 + (1 if c.grid else 2 * c.max_dim) if c.scaled else 0
-        self.embed_in = nn.Linear(1 + 2 * c.frequencies + c.values + further, c.width)
+        self.embed_in = nn.Linear(c.patch * a_step + further, c.width)
         self.embed_out = nn.Linear(c.width, c.width)
         self.norm = nn.LayerNorm(c.width, c.norm_eps)
         self.stack = Stack(c, c.data_layers)
 
-    def forward(self, times: Tensor, values: Tensor, mask: Tensor, dims: Tensor, units: Units) -> Tensor:
-        """Vectors (b, m, width); `dims` (b, values) is True at states that there are."""
+    def forward(
+        self, times: Tensor, values: Tensor, mask: Tensor, dims: Tensor, units: Units
+    ) -> tuple[Tensor, Tensor]:
+        """Vectors (b, s, width) and which of them are valid; `dims` (b, values) is True at states there are."""
+        p = self.config.patch
         parts = [time_features(times, self.config.frequencies), values]
+        if p > 1:
+            parts.append(mask[..., None].to(values.dtype))
+        steps = torch.cat(parts, -1)
+        if p > 1:
+            steps = F.pad(steps * mask[..., None], (0, 0, 0, -steps.shape[1] % p))
+            steps = steps.unflatten(1, (-1, p)).flatten(2)
+            mask = F.pad(mask, (0, -mask.shape[1] % p)).unflatten(1, (-1, p)).any(-1)
         if self.config.scaled:
-            b, m = times.shape
-            span = units.span.log()[:, None, None].expand(b, m, 1) / 3
-            size = units.size.log() / 3
-            if self.config.grid:
-                parts += [span, size[..., :1].expand(b, m, 1)]
-            else:
-                there = dims[:, None].to(values.dtype)
-                parts += [span, (size * there).expand(b, m, -1), there.expand(b, m, -1)]
-        x = self.embed_out(F.gelu(self.embed_in(torch.cat(parts, -1))))
-        return self.stack(self.norm(x), mask)
+            steps = torch.cat([steps, self._units(dims, units, values.dtype).expand(-1, steps.shape[1], -1)], -1)
+        x = self.embed_out(F.gelu(self.embed_in(steps)))
+        return self.stack(self.norm(x), mask), mask
+
+    def _units(self, dims: Tensor, units: Units, dtype: torch.dtype) -> Tensor:
+        """Features (b, 1, n) of the units of windows."""
+        span, size = units.span.log()[:, None, None] / 3, units.size.log() / 3
+        if self.config.grid:
+            return torch.cat([span, size[..., :1]], -1)
+        there = dims[:, None].to(dtype)
+        return torch.cat([span, size * there, there], -1)
 
 
 class SymbolEncoder(nn.Module):
