@@ -1,0 +1,1 @@
+"""Forecasts and equations from a short noisy trajectory and perhaps a guess, by a trained network."""

@@ -43,10 +43,16 @@ class Proposal:
         Right-hand sides over the states; their constants are the most likely ones.
     covariance : float64 array, shape (p, p), optional
         Of the free constants (`Flow.theta`); without it they are fitted to the data alone.
+    bits : float
+        How unlikely the system is beforehand.
+    source : str
+        Where it comes from.
     """
 
     equations: tuple[Expression, ...]
     covariance: Float | None = None
+    bits: float = 0.0
+    source: str = ""
 
     def prior(self, theta: Float) -> Prior | None:
         """Law of the constants."""
@@ -74,6 +80,8 @@ class Refit:
         Description length: formulas, constants and residuals.
     bound : float
         Magnitude beyond which a trajectory counts as exploded.
+    source : str
+        Where the proposal came from.
     """
 
     equations: tuple[Expression, ...]
@@ -83,6 +91,7 @@ class Refit:
     covariance: Float
     bits: float
     bound: float
+    source: str = ""
 
     def forecast(self, times: Float) -> Float:
         """States (m, d) of the fitted trajectory at times not before its start; NaN after an explosion."""
@@ -169,7 +178,10 @@ def _fit(motion: Motion, proposal: Proposal, stop: Callable[[], bool]) -> Refit 
             best = attempt
         if stop() or (best is not None and _is_plausible(motion, best.noise)):
             break
-    return None if best is None else _result(motion, best, prior)
+    if best is None:
+        return None
+    found = _result(motion, best, prior)
+    return replace(found, bits=found.bits + proposal.bits, source=proposal.source)
 
 
 def _beginnings(motion: Motion, equations: Sequence[Expression]) -> Iterator[tuple[list[Expression], Float]]:

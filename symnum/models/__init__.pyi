@@ -1,5 +1,7 @@
 # Read by type checkers and, at run time, by lazy_loader: one line per public name.
 from .prose.configuration import PROSEConfig as PROSEConfig
+from .prose.deeponet import DeepONetConfig as DeepONetConfig
+from .prose.deeponet import DeepONetModel as DeepONetModel
 from .prose.modeling import PROSEModel as PROSEModel
 from .snip.configuration import SNIPConfig as SNIPConfig
 from .snip.modeling import SNIPModel as SNIPModel

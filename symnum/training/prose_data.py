@@ -106,7 +106,10 @@ class ProseData:
                 raise InvalidInput(f"{name} is a share from 0 to 1, got {getattr(self, name)}")
         if len(self.noise) != 2 or not 0 <= self.noise[0] <= self.noise[1]:
             raise InvalidInput(f"noise is a range of shares of the norm, got {self.noise}")
-        if min(self.batch_size, self.pool, self.equations, self.trajectories, self.held_out) < 1 or self.queries < 0:
+        if (
+            min(self.batch_size, self.pool, self.equations, self.trajectories, self.held_out) < 1
+            or self.queries < 0
+        ):
             raise InvalidInput("batch_size, equations, trajectories and held_out must be 1 or more")
         if not 8 <= self.window < self.steps:
             raise InvalidInput(

@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
+
 from symnum.exceptions import InvalidInput
 from symnum.models.prose.configuration import PROSEConfig
+from symnum.models.prose.deeponet import DeepONetConfig, DeepONetModel
 from symnum.models.prose.modeling import PROSEModel
 from symnum.training.prose_card import write_prose_card
 from symnum.training.prose_data import ProseData, ProseStream, SampleMaker, show
@@ -23,7 +26,10 @@ BEST: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class ProseSettings(Settings):
-    """One run of PROSE; ``model`` holds arguments of `PROSEConfig`, or ``size`` and further ones."""
+    """One run of PROSE, or with ``operator: deeponet`` of the reference on the same batches.
+
+    ``model`` holds arguments of `PROSEConfig` (`DeepONetConfig`), or a ``size`` and further ones.
+    """
 
     data_class: ClassVar[type] = ProseData
     data: Any = field(default_factory=ProseData)
@@ -40,6 +46,8 @@ class ProseSettings(Settings):
         if self.data.is_pde:
             given = {"max_dim": 1, "grid": self.data.cells} | given
         size, compat = given.pop("size", None), given.pop("compat", False)
+        if given.pop("operator", "prose") == "deeponet":
+            return DeepONetConfig(**given)
         if compat:
             return PROSEConfig.compat(**given)
         return PROSEConfig(**given) if size is None else PROSEConfig.of_size(size, **given)
@@ -53,7 +61,7 @@ def build_trainer(
     settings_with_best = ProseSettings(settings.name, settings.model, data, BEST | dict(settings.training))
     arguments = training_arguments(settings_with_best, out)
     config = settings.config()
-    model = PROSEModel(config)
+    model = DeepONetModel(config) if isinstance(config, DeepONetConfig) else PROSEModel(config)
     maker = SampleMaker(data, model.tokenizer, config.values)
     folder = out / "cache" if cache is None else cache
     tell = show if arguments.process_index == 0 else None
@@ -63,6 +71,8 @@ def build_trainer(
     if most > config.values:
         raise InvalidInput(f"the model takes up to {config.values} states, the data has {most}")
     stream = ProseStream(maker, training, arguments.process_index, arguments.world_size)
+    config.numbers_in_guess = data.setting == "known"
+    config.spans, config.sizes = known_units(ProseStream(maker, training), config)
     return ProseTrainer(
         model, arguments, stream, held_out=ProseHeldOut(maker, held_out), max_seconds=max_seconds
     )
@@ -91,3 +101,19 @@ def pretrain(
     """
     trainer = build_trainer(settings, out, max_seconds, cache)
     return run(trainer, settings, out, write_prose_card, resume)
+
+
+def known_units(
+    stream: ProseStream, config: PROSEConfig, batches: int = 16
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Ranges of the lengths of windows and of the root mean squares of their states, in the first batches."""
+    spans, sizes = [], []
+    for number in range(batches):
+        batch = stream.batch(number)
+        times, values, mask = (batch[k] for k in ("data_times", "data_values", "data_mask"))
+        spans.append((times * mask).amax(1))
+        there = (mask[..., None] & batch["dim_mask"][:, None]).float()
+        sizes.append(((values * there).square().sum((1, 2)) / there.sum((1, 2))).sqrt())
+    low, high = torch.tensor([0.01, 0.99], dtype=torch.float32)
+    found = [torch.cat(part).quantile(torch.stack([low, high])).tolist() for part in (spans, sizes)]
+    return (found[0][0], found[0][1]), (found[1][0], found[1][1])

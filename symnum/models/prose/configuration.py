@@ -55,8 +55,13 @@ class PROSEConfig(PretrainedConfig):
         Size of a linear layer before the output of fields, with no activation between; 0 for none.
     norm_first, activation, norm_eps
         See `symnum.models.layers`.
-    max_symbols : int
-        Longest sequence of symbols.
+    max_symbols, max_steps : int
+        Longest sequence of symbols; most time steps of a window.
+    numbers_in_guess : bool
+        Whether guesses have their numbers; else they are skeletons.
+    spans, sizes : (float, float), optional
+        Ranges of the lengths of windows and of the root mean squares of their states in training; other
+        windows are scaled into them.
     data_weight : float
         Weight of the loss of the data beside that of the symbols.
     format_version : int
@@ -100,6 +105,10 @@ class PROSEConfig(PretrainedConfig):
         activation: str = "gelu",
         norm_eps: float = 1e-5,
         max_symbols: int = 200,
+        max_steps: int = 128,
+        numbers_in_guess: bool = False,
+        spans: tuple[float, float] | None = None,
+        sizes: tuple[float, float] | None = None,
         data_weight: float = 6.0,
         format_version: int = FORMAT_VERSION,
         **kwargs: Any,
@@ -113,7 +122,8 @@ class PROSEConfig(PretrainedConfig):
         self.scaled, self.patch = scaled, patch
         self.frequencies, self.head_hidden = frequencies, head_hidden
         self.norm_first, self.activation, self.norm_eps = norm_first, activation, norm_eps
-        self.max_symbols, self.data_weight = max_symbols, data_weight
+        self.max_symbols, self.max_steps, self.data_weight = max_symbols, max_steps, data_weight
+        self.numbers_in_guess, self.spans, self.sizes = numbers_in_guess, spans, sizes
         self.format_version = format_version
         super().__init__(**kwargs)
         if activation not in ("gelu", "relu"):
@@ -158,6 +168,7 @@ class PROSEConfig(PretrainedConfig):
             "norm_first": False,
             "norm_eps": 1e-12,
             "max_symbols": 512,
+            "max_steps": 512,
         }
         return cls(**(settings | kwargs))
 

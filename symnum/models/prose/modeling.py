@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from transformers import AutoConfig, AutoModel
 from transformers.utils import ModelOutput
 
 from symnum.exceptions import InvalidInput
+from symnum.expressions import Expression
 from symnum.expressions.tokenizer import ExpressionTokenizer
 from symnum.models.grammar import Grammar
 from symnum.models.pretrained import PretrainedNetwork
@@ -25,6 +27,8 @@ from symnum.models.prose.parts import (
     Units,
     units_of,
 )
+from symnum.synthesis.families.forms import from_tree, prose_form, to_tree
+from symnum.synthesis.families.pde import pde_tokenizer
 
 EPSILON = 1e-5  # of the relative loss
 IGNORED = -100  # label of places that do not count
@@ -109,8 +113,6 @@ class PROSEModel(PretrainedNetwork):
     def tokenizer_of(config: dict[str, Any]) -> ExpressionTokenizer:
         """Tokenizer that belongs to the content of a ``config.json``."""
         if config.get("grid"):
-            from symnum.synthesis.families.pde import pde_tokenizer
-
             return pde_tokenizer()
         return ExpressionTokenizer.prose(int(config.get("max_dim", 3)))
 
@@ -148,6 +150,10 @@ class PROSEModel(PretrainedNetwork):
             dim_mask = torch.ones_like(data_values[:, 0], dtype=torch.bool)
         if data_values.shape[-1] != c.values:
             raise InvalidInput(f"values have {data_values.shape[-1]} columns, this model takes {c.values}")
+        if data_values.shape[1] > c.max_steps:
+            raise InvalidInput(
+                f"windows have {data_values.shape[1]} steps, this model takes up to {c.max_steps}; leave some out"
+            )
         data_values = torch.where(data_mask[..., None] & dim_mask[:, None], data_values, 0.0)
         units = units_of(data_times, data_values, data_mask, bool(c.grid))
         if c.scaled:
@@ -236,6 +242,19 @@ class PROSEModel(PretrainedNetwork):
                 f"{length} words are more than this model takes ({self.config.max_symbols}); simplify the "
                 "equations"
             )
+
+    def guess_words(self, equations: Sequence[Expression]) -> list[int]:
+        """Words of a guess over the states, nested as the network has learned them.
+
+        Raises
+        ------
+        InvalidInput
+            When an operator has no word in the vocabulary, or the guess is too long.
+        """
+        nested = [from_tree(prose_form(to_tree(e)), e.names) for e in equations]
+        words = self.tokenizer.encode(nested, skeleton=not self.config.numbers_in_guess, frame=False)
+        self._check_length(len(words))
+        return words
 
     def generate_symbols(self, encoded: Encoded, expressions: Tensor, **settings: Any) -> Any:
         """Equations by sampling or greedily; see `symnum.models.prose.generation.generate_symbols`."""

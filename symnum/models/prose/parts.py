@@ -98,7 +98,9 @@ class DataEncoder(nn.Module):
             steps = steps.unflatten(1, (-1, p)).flatten(2)
             mask = F.pad(mask, (0, -mask.shape[1] % p)).unflatten(1, (-1, p)).any(-1)
         if self.config.scaled:
-            steps = torch.cat([steps, self._units(dims, units, values.dtype).expand(-1, steps.shape[1], -1)], -1)
+            steps = torch.cat(
+                [steps, self._units(dims, units, values.dtype).expand(-1, steps.shape[1], -1)], -1
+            )
         x = self.embed_out(F.gelu(self.embed_in(steps)))
         return self.stack(self.norm(x), mask), mask
 
