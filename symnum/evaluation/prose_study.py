@@ -1,4 +1,4 @@
-"""A study of forecasters: conditions x routes over many cases, one line of CSV each; goes on where it stopped."""
+"""A study of forecasters: conditions and routes over many cases; goes on where it stopped."""
 
 from __future__ import annotations
 

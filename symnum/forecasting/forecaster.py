@@ -178,8 +178,8 @@ class PROSEForecaster(BaseEstimator):
         t : array_like (m,)
             Times, not decreasing.
         route : {"auto", "equations", "network"}
-            Integrate the best system, or ask the network's decoder of states; "auto" takes the equations where
-            there are any and they do not explode.
+            Integrate the best system, or ask the network's decoder of states; "auto" takes the equations
+            where there are any and they do not explode.
         return_std : bool
             Whether to give standard deviations too (of the equations' route): the spread of systems as likely
             as the best one. The noise of single measurements is not in it.

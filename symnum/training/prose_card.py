@@ -14,9 +14,9 @@ tags: [dynamical-systems, forecasting, symbolic-regression, prose]
 ---
 # {name}
 
-Reads a noisy trajectory and, where there is one, a guess of its equations; gives states at later times and the
-equations with numbers: PROSE (Liu, Zhang & Schaeffer 2024, arXiv:2309.16816) in the form described in symnum's
-`PROSEConfig`. {millions:.2f} million parameters, float16.
+Reads a noisy trajectory and, where there is one, a guess of its equations; gives states at later times and
+the equations with numbers: PROSE (Liu, Zhang & Schaeffer 2024, arXiv:2309.16816) in the form described in
+symnum's `PROSEConfig`. {millions:.2f} million parameters, float16.
 
 ```python
 from symnum import PROSEForecaster
@@ -26,20 +26,21 @@ model.forecast(later)
 model.equations()
 ```
 
-**Made from** {families} families of differential equations ({names}), coefficients within {spread:.0f} % of their
-central values, {equations:,} equations of each with {trajectories} trajectories, seed {seed}; {samples:,} samples in
-{steps:,} steps of {batch}. Noise of {noise} % of the norm of a trajectory on the given states{targets}; guess: {setting}.
+**Made from** {families} families of differential equations ({names}), coefficients within {spread:.0f} % of
+their central values, {equations:,} equations of each with {trajectories} trajectories, seed {seed};
+{samples:,} samples in {steps:,} steps of {batch}. Noise of {noise} % of the norm of a trajectory on the given
+states{targets}; guess: {setting}.
 
-**Reaches** on {held_out} held-out equations of each family ({window} of {points} times given, the noise above, states
-asked for without noise):
+**Reaches** on {held_out} held-out equations of each family ({window} of {points} times given, the noise
+above, states asked for without noise):
 
 | measure | |
 |---|---|
 {rows}
 
-**Limits.** Knows systems like those of its families, up to {max_dim} states. The states it forecasts itself lose
-chaotic trajectories soon; equations whose constants are fitted to the window again (`PROSEForecaster` does that) go
-much further. A forecast by a wrong system looks as smooth as one by the right one.
+**Limits.** Knows systems like those of its families, up to {max_dim} states. The states it forecasts itself
+lose chaotic trajectories soon; equations whose constants are fitted to the window again (`PROSEForecaster`
+does that) go much further. A forecast by a wrong system looks as smooth as one by the right one.
 """
 _NAMES = {
     "data_error": "mean relative L2 error of the states, all later times",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -54,7 +55,7 @@ class DeepONetModel(PROSEModel):
 def _network(first: int, hidden: int, layers: int, last: int) -> nn.Sequential:
     sizes = [first, *[hidden] * layers]
     parts: list[nn.Module] = []
-    for a, b in zip(sizes[:-1], sizes[1:], strict=True):
+    for a, b in pairwise(sizes):
         parts += [nn.Linear(a, b), nn.GELU()]
     return nn.Sequential(*parts, nn.Linear(hidden, last))
 
@@ -66,9 +67,8 @@ class _Branch(nn.Module):
         super().__init__()
         c = self.config = config
         further = 1 + 2 * c.values if c.scaled else 0
-        self.net = _network(
-            c.max_steps * (c.values + 2) + further, c.hidden, c.data_layers, c.width * c.values
-        )
+        first = c.max_steps * (c.values + 2) + further
+        self.net = _network(first, c.hidden, c.data_layers, c.width * c.values)
 
     def forward(
         self, times: Tensor, values: Tensor, mask: Tensor, dims: Tensor, units: Units

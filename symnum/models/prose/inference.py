@@ -64,8 +64,8 @@ class Reading:
         values, n = model.config.values, len(windows)
         if self.dims.max() > values:
             raise InvalidInput(
-                f"{self.dims.max()} states were given, these weights take up to {values}; leave states out, or "
-                "take weights for more"
+                f"{self.dims.max()} states were given, these weights take up to {values}; leave states out, "
+                "or take weights for more"
             )
         m = max(len(w.times) for w in windows)
         times, states = np.zeros((n, m), np.float32), np.zeros((n, m, values), np.float32)

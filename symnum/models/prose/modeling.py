@@ -152,7 +152,8 @@ class PROSEModel(PretrainedNetwork):
             raise InvalidInput(f"values have {data_values.shape[-1]} columns, this model takes {c.values}")
         if data_values.shape[1] > c.max_steps:
             raise InvalidInput(
-                f"windows have {data_values.shape[1]} steps, this model takes up to {c.max_steps}; leave some out"
+                f"windows have {data_values.shape[1]} steps, this model takes up to {c.max_steps}; "
+                "leave some out"
             )
         data_values = torch.where(data_mask[..., None] & dim_mask[:, None], data_values, 0.0)
         units = units_of(data_times, data_values, data_mask, bool(c.grid))
@@ -264,7 +265,7 @@ class PROSEModel(PretrainedNetwork):
 
 
 def relative_loss(made: Tensor, labels: Tensor, dim_mask: Tensor | None = None) -> Tensor:
-    """Mean over trajectories (b, q, v) of the squared relative L2 error over times and states that there are."""
+    """Mean over trajectories (b, q, v) of the squared relative L2 error, of states that there are."""
     made, labels = made.float(), labels.float()
     if dim_mask is not None:
         made, labels = made * dim_mask[:, None], labels * dim_mask[:, None]

@@ -87,7 +87,7 @@ class DataEncoder(nn.Module):
     def forward(
         self, times: Tensor, values: Tensor, mask: Tensor, dims: Tensor, units: Units
     ) -> tuple[Tensor, Tensor]:
-        """Vectors (b, s, width) and which of them are valid; `dims` (b, values) is True at states there are."""
+        """Vectors (b, s, width) and which are valid; `dims` (b, values) is True at states that there are."""
         p = self.config.patch
         parts = [time_features(times, self.config.frequencies), values]
         if p > 1:
