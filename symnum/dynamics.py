@@ -21,6 +21,7 @@ from symnum.equations_of_motion.knowledge import Knowledge, read_guess, read_mot
 from symnum.equations_of_motion.motion import Motion, prepare
 from symnum.equations_of_motion.recordings import Recording, read_recordings
 from symnum.equations_of_motion.solution import Solution, solution_of
+from symnum.equations_of_motion.sources import make_sources
 from symnum.exceptions import BudgetExhausted, InvalidInput
 from symnum.search.settings import generator
 
@@ -72,6 +73,9 @@ class DynamicsRegressor(BaseEstimator):
         ``dNAME_dt``.
     explicit_time : bool, default False
         Whether equations may hold the time ``t``.
+    proposals : sequence of str or callable, optional
+        Further sources of candidates: "prose" for the network of `symnum.PROSEForecaster` ("prose:WEIGHTS"
+        for other weights), or callables ``(motion, place) -> expressions``.
     callbacks : sequence of callable, optional
         Called with a `DynamicsEvent` for each better system; a true result ends the search.
     verbose : int, default 0
@@ -112,6 +116,7 @@ class DynamicsRegressor(BaseEstimator):
         random_state: Any = None,
         order: int = 1,
         explicit_time: bool = False,
+        proposals: Sequence[Any] | None = None,
         callbacks: Sequence[Callable[[DynamicsEvent], Any]] | None = None,
         verbose: int = 0,
     ) -> None:
@@ -119,6 +124,7 @@ class DynamicsRegressor(BaseEstimator):
         self.random_state = random_state
         self.order = order
         self.explicit_time = explicit_time
+        self.proposals = proposals
         self.callbacks = callbacks
         self.verbose = verbose
 
@@ -181,7 +187,7 @@ class DynamicsRegressor(BaseEstimator):
             motion,
             max(self.max_time - (time.perf_counter() - began), 0.2),
             generator(self.random_state),
-            [knowledge.proposals],
+            [knowledge.proposals, *make_sources(self.proposals)],
             knowledge.allowed,
             tell,
         )

@@ -30,7 +30,7 @@ _HEADER = "| | cases | error, first half | error, all | median | expression erro
 
 
 def report(results: Sequence[Result]) -> str:
-    """Markdown: a table for each condition, over all systems and over those of three states, and by family."""
+    """Markdown: a table for each condition, over all systems and those of three states, and by family."""
     parts = ["# Forecasts and equations from short noisy windows", ""]
     conditions = list(dict.fromkeys(r.condition for r in results))
     for condition in conditions:

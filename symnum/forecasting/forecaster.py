@@ -264,6 +264,7 @@ class NetworkProposals:
 
     def __init__(self, model: str | Path | PROSEModel = "prose-ode-small", candidates: int = 24) -> None:
         self.forecaster = PROSEForecaster(model, candidates=candidates)
+        self.forecaster._model()  # missing weights are known before the search
         self._found: tuple[Motion, list[Proposal]] | None = None
 
     def __call__(self, motion: Motion, place: int) -> list[Expression]:

@@ -35,7 +35,9 @@ def gather(systems: Sequence[tuple[tuple[Expression, ...], float]], most: int = 
         groups.setdefault(_form(equations), []).append(equations)
     order = sorted(groups.values(), key=len, reverse=True)[:most]
     total = len(systems)
-    return [_proposal(group, len(group) / total) for group in order]
+    # Forms drawn once are mostly slips of the decoder.
+    kept = [g for g in order if len(g) > 1] or order
+    return [_proposal(group, len(group) / total) for group in kept]
 
 
 def _form(equations: Sequence[Expression]) -> tuple:

@@ -31,6 +31,8 @@ _DRAWS = 40
 _QUIET, _LOUD = 0.3, 3.0
 """Mean squared residuals, in units of the estimated noise, between which a fit is believed at once."""
 _EXPLODED = 1e4
+_SURE = 1.0
+"""Bits below which a proposal that fits is taken without a look at the others: every second draw or more."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Proposal:
     covariance : float64 array, shape (p, p), optional
         Of the free constants (`Flow.theta`); without it they are fitted to the data alone.
     bits : float
-        How unlikely the system is beforehand.
+        How unlikely the system is beforehand; the others are not fitted when one of less than 1 bit fits.
     source : str
         Where it comes from.
     """
@@ -148,11 +150,14 @@ def refit(
     """
     motion = window_motion(t, U, proposals[0].equations[0].names) if motion is None else motion
     began = time.perf_counter()
-    found = []
+    found: list[Refit] = []
     for k, proposal in enumerate(proposals):
         until = began + seconds * (k + 1) / len(proposals)
         one = _fit(motion, proposal, lambda until=until: time.perf_counter() > until)
-        found += [] if one is None else [one]
+        if one is not None:
+            found.append(one)
+            if proposal.bits < _SURE and _is_plausible(motion, one.noise):
+                break
     return sorted(found, key=lambda r: r.bits)
 
 
@@ -171,16 +176,21 @@ class _Attempt:
 
 def _fit(motion: Motion, proposal: Proposal, stop: Callable[[], bool]) -> Refit | None:
     best: _Attempt | None = None
-    prior = proposal.prior(Flow(proposal.equations).theta)
-    for equations, noise in _beginnings(motion, proposal.equations):
-        attempt = _climb(motion, Flow(equations), noise, prior, stop)
-        if attempt is not None and (best is None or attempt.cost < best.cost):
-            best = attempt
+    known = proposal.prior(Flow(proposal.equations).theta)
+    used = known
+    # What the network believes of the constants may be wrong: without it in the second round.
+    for prior in (known, None) if known is not None else (None,):
+        for equations, noise in _beginnings(motion, proposal.equations):
+            attempt = _climb(motion, Flow(equations), noise, prior, stop)
+            if attempt is not None and (best is None or attempt.cost < best.cost):
+                best, used = attempt, prior
+            if stop() or (best is not None and _is_plausible(motion, best.noise)):
+                break
         if stop() or (best is not None and _is_plausible(motion, best.noise)):
             break
     if best is None:
         return None
-    found = _result(motion, best, prior)
+    found = _result(motion, best, used)
     return replace(found, bits=found.bits + proposal.bits, source=proposal.source)
 
 

@@ -34,7 +34,7 @@ class DeepONetConfig(PROSEConfig):
 
 
 class DeepONetModel(PROSEModel):
-    """Branch and trunk (Lu et al. 2021, Nature Machine Intelligence 3): u(t) = sum of b_k(window) times t_k(t).
+    """Branch and trunk (Lu et al. 2021, Nat. Mach. Intell. 3): u(t) is a sum of b_k(window) times t_k(t).
 
     Reads and gives what `PROSEModel` does in its mode 1-to-1, in units of the window alike.
 
@@ -73,6 +73,7 @@ class _Branch(nn.Module):
     def forward(
         self, times: Tensor, values: Tensor, mask: Tensor, dims: Tensor, units: Units
     ) -> tuple[Tensor, Tensor]:
+        """Coefficients (b, 1, values * basis)."""
         valid = mask[..., None].to(values.dtype)
         steps = torch.cat([times[..., None] * valid, values * valid, valid], -1)
         x = F.pad(steps, (0, 0, 0, self.config.max_steps - steps.shape[1])).flatten(1)

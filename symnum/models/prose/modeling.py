@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -100,7 +101,6 @@ class PROSEModel(PretrainedNetwork):
         super().__init__(config)
         c = config
         self.tokenizer = self.tokenizer_of({"max_dim": c.max_dim, "grid": c.grid})
-        self.grammar = Grammar(self.tokenizer.vocabulary)
         words, pad = self.tokenizer.vocab_size, self.tokenizer.pad_id
         self.data_encoder = DataEncoder(c)
         self.symbol_encoder = SymbolEncoder(c, words, pad) if c.symbol_input else None
@@ -131,6 +131,11 @@ class PROSEModel(PretrainedNetwork):
             nn.init.zeros_(module.bias)
         elif isinstance(module, SymbolDecoder):
             nn.init.zeros_(module.bias)
+
+    @cached_property
+    def grammar(self) -> Grammar:
+        """Grammar of the words; made when first used, as weights are loaded on a device without memory."""
+        return Grammar(self.tokenizer.vocabulary)
 
     # ---------------------------------------------------------------- parts
     def encode(

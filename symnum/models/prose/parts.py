@@ -66,7 +66,7 @@ def units_of(times: Tensor, values: Tensor, mask: Tensor, field: bool) -> Units:
     if field:
         square = square.mean(-1, keepdim=True).expand_as(square)
     largest = square.amax(-1, keepdim=True)
-    size = torch.maximum(square, 1e-6 * largest).clamp(min=1e-30).sqrt()
+    size = torch.maximum(square, 1e-12 * largest).clamp(min=1e-30).sqrt()
     return Units(begin, (end - begin).clamp(min=1e-30), size)
 
 
@@ -113,19 +113,34 @@ class DataEncoder(nn.Module):
         return torch.cat([span, size * there, there], -1)
 
 
+class Places(nn.Module):
+    """Adds fixed positions; they are made when first used, and no part of the weights."""
+
+    def __init__(self, length: int, width: int) -> None:
+        super().__init__()
+        self.length, self.width = length, width
+        self._table: Tensor | None = None
+
+    def forward(self, x: Tensor, begin: int = 0) -> Tensor:
+        """Vectors (b, t, width) with the positions from `begin` on."""
+        if self._table is None or self._table.device != x.device:
+            self._table = sinusoids(self.length, self.width).to(x.device)
+        return x + self._table[begin : begin + x.shape[1]]
+
+
 class SymbolEncoder(nn.Module):
     """One place per word of the guess."""
 
     def __init__(self, config: PROSEConfig, words: int, pad: int) -> None:
         super().__init__()
         self.tokens = nn.Embedding(words, config.width, padding_idx=pad)
-        self.register_buffer("places", sinusoids(config.max_symbols, config.width), persistent=False)
+        self.places = Places(config.max_symbols, config.width)
         self.norm = nn.LayerNorm(config.width, config.norm_eps)
         self.stack = Stack(config, config.symbol_layers)
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """Vectors (b, n, width)."""
-        x = self.tokens(tokens) + self.places[: tokens.shape[1]]  # type: ignore[index]
+        x = self.places(self.tokens(tokens))
         return self.stack(self.norm(x), mask)
 
 
@@ -173,7 +188,7 @@ class SymbolDecoder(nn.Module):
         super().__init__()
         c = config
         self.tokens = nn.Embedding(words, c.width, padding_idx=pad)
-        self.register_buffer("places", sinusoids(c.max_symbols, c.width), persistent=False)
+        self.places = Places(c.max_symbols, c.width)
         self.norm = nn.LayerNorm(c.width, c.norm_eps)
         self.blocks = nn.ModuleList(
             DecoderBlock(c.width, c.heads, c.hidden, c.norm_first, c.activation, c.norm_eps)
@@ -191,7 +206,7 @@ class SymbolDecoder(nn.Module):
     ) -> tuple[Tensor, list[Cache]]:
         """Logits (b, t, words) of the words after these, and the cache for the places that follow."""
         begin = 0 if past is None else past[0][0].shape[2]
-        x = self.tokens(tokens) + self.places[begin : begin + tokens.shape[1]]  # type: ignore[index]
+        x = self.places(self.tokens(tokens), begin)
         x = self.norm(x)
         cache = []
         for i, block in enumerate(self.blocks):
