@@ -231,7 +231,7 @@ class SampleMaker:
             last = min(steps, begin + 3 * length)
         chosen = np.arange(begin, begin + length)
         if length > window or (not plain and length != window and rng.random() < 0.5):
-            kept = min(window, max(8, int(rng.integers(length // 2, length + 1))))
+            kept = min(window, length, max(8, int(rng.integers(length // 2, length + 1))))
             chosen = np.sort(rng.choice(chosen, kept, replace=False))
         asked = np.arange(begin + length, last)
         if not plain and data.queries:

@@ -23,7 +23,7 @@ from symnum.exceptions import InvalidInput  # noqa: E402
 from symnum.expressions.tokenizer import ExpressionTokenizer  # noqa: E402
 from symnum.models import PROSEModel  # noqa: E402
 from symnum.synthesis.families.ode_families import ODE_FAMILIES  # noqa: E402
-from symnum.synthesis.families.trajectories import TrajectoryConfig, make_equation  # noqa: E402
+from symnum.synthesis.families.trajectories import make_equation  # noqa: E402
 from symnum.training.prose_cache import TrajectoryCache  # noqa: E402
 from symnum.training.prose_data import ProseData, ProseStream, SampleMaker  # noqa: E402
 from symnum.training.prose_pretraining import ProseSettings, build_trainer, pretrain  # noqa: E402
@@ -186,8 +186,8 @@ def test_resuming_gives_the_same_weights(finished: tuple[Path, dict], tmp_path: 
     first, second = (load_file(f / "checkpoint-4" / "model.safetensors") for f in (whole, tmp_path))
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
+    other = replace(TINY, data=replace(TINY.data, noise=(0.0, 0.1)))
     with pytest.raises(InvalidInput, match="trained on other data"):
-        other = replace(TINY, data=replace(TINY.data, noise=(0.0, 0.1)))
         pretrain(other, tmp_path, cache=whole / "cache")
 
 
@@ -214,7 +214,7 @@ def test_fields_are_trained_alike(tmp_path: Path):
 
 @pytest.mark.slow
 def test_it_overfits_a_few_samples(tmp_path: Path):
-    """Sixty-four samples: less than 1 % error of the states and every word right (specification, section 11)."""
+    """Sixty-four samples: less than 1 % error of the states and every word right."""
     from symnum.models import PROSEConfig
     from symnum.training.optimizer import MuonAdamW, parameter_groups
 
@@ -247,14 +247,8 @@ def test_two_processes_train_together(tmp_path: Path):
 
     config = tmp_path / "run.yaml"
     config.write_text(yaml.safe_dump(json.loads(json.dumps(TINY.to_dict()))))
-    start = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc_per_node",
-        "2",
-        str(CONFIGS.parent / "prose.py"),
-    ]
+    script = str(CONFIGS.parent / "prose.py")
+    start = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", script]
     command = [*start, "--config", str(config), "--out", str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr[-2000:]
