@@ -63,7 +63,7 @@ def find_weights(name: str | Path, hub: bool = False) -> Path:
             tried.append(f"hub: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
     raise WeightsNotFound(
         f"no weights {str(name)!r}; looked at\n  " + "\n  ".join(tried) + "\n"
-        "Give the folder that save_pretrained wrote, or train some with pretrain/snip.py."
+        "Give the folder that save_pretrained wrote, or train some with the scripts in pretrain/."
     )
 
 

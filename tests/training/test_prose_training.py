@@ -248,6 +248,7 @@ def test_two_processes_train_together(tmp_path: Path):
     config = tmp_path / "run.yaml"
     config.write_text(yaml.safe_dump(json.loads(json.dumps(TINY.to_dict()))))
     script = str(CONFIGS.parent / "prose.py")
+    script = str(CONFIGS.parent / "prose.py")
     start = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", script]
     command = [*start, "--config", str(config), "--out", str(tmp_path / "out")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=280)
@@ -272,7 +273,7 @@ def test_unknown_settings_are_named():
         ProseSettings.from_dict({"data": {"speed": 3}})
     for wrong, message in (
         ({"setting": "none"}, "setting is one of"), ({"varied": 2.0}, "share from 0 to 1"),
-        ({"window": 500}, "window must be"), ({"families": ("heat", "thomas")}, "all of states or all of fields"),
+        ({"window": 500}, "window must be"), ({"families": ("heat", "thomas")}, "all of states or all"),
         ({"noise": (0.2, 0.1)}, "noise is a range"), ({"batch_size": 0}, "1 or more"),
     ):  # fmt: skip
         with pytest.raises(InvalidInput, match=message):

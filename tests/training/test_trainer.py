@@ -25,7 +25,8 @@ from symnum.models import SNIPConfig, SNIPModel  # noqa: E402
 from symnum.synthesis import EquationStream  # noqa: E402
 from symnum.training.collator import SNIPCollator  # noqa: E402
 from symnum.training.held_out import HeldOut  # noqa: E402
-from symnum.training.pretraining import build_trainer, pretrain, training_hours  # noqa: E402
+from symnum.training.pretraining import build_trainer, pretrain  # noqa: E402
+from symnum.training.runs import training_hours  # noqa: E402
 from symnum.training.settings import DataSettings, Settings  # noqa: E402
 from symnum.training.streaming import last_checkpoint  # noqa: E402
 
