@@ -11,10 +11,8 @@ from typing import Any
 from symnum.evaluation.prose_cases import Case, Condition, expression_error, forecast_errors, make_cases
 from symnum.evaluation.prose_routes import Outcome, Route
 from symnum.exceptions import InvalidInput
-from symnum.synthesis.families.ode_families import CHAOTIC_3D, ODE_FAMILIES
 from symnum.synthesis.families.pde_families import PDE_FAMILIES
-
-GROUPS = {"chaotic_3d": CHAOTIC_3D, "all_odes": tuple(ODE_FAMILIES), "all_pdes": tuple(PDE_FAMILIES)}
+from symnum.synthesis.families.trajectories import family_names
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class Study:
     operator : str
         Weights of a DeepONet; empty for none.
     families : tuple of str
-        Families or the groups of `GROUPS`.
+        Families or groups of them (`symnum.synthesis.families.trajectories.GROUPS`).
     equations : int
         Of each family, one trajectory each.
     seed : int
@@ -91,7 +89,7 @@ class Study:
     @property
     def names(self) -> tuple[str, ...]:
         """Families, groups written out."""
-        return tuple(dict.fromkeys(f for name in self.families for f in GROUPS.get(name, (name,))))
+        return family_names(self.families)
 
     @classmethod
     def read(cls, path: Path) -> Study:

@@ -15,24 +15,16 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from symnum.exceptions import InvalidInput
 from symnum.expressions.tokenizer import ExpressionTokenizer
-from symnum.synthesis.families.ode_families import CHAOTIC_3D, ODE_FAMILIES
 from symnum.synthesis.families.pde_families import PDE_FAMILIES
 from symnum.synthesis.families.shards import Progress
 from symnum.synthesis.families.trajectories import (
-    RANDOM_FAMILIES,
     EquationData,
     TrajectoryConfig,
     add_noise,
+    family_names,
 )
 from symnum.training.prose_cache import TrajectoryCache
 
-GROUPS = {
-    "chaotic_3d": CHAOTIC_3D,
-    "all_odes": tuple(ODE_FAMILIES),
-    "all_pdes": tuple(PDE_FAMILIES),
-    "random": RANDOM_FAMILIES,
-}
-"""Names for several families at once."""
 SETTINGS = ("known", "skeleton", "unknown")
 
 
@@ -43,7 +35,7 @@ class ProseData:
     Parameters
     ----------
     families : tuple of str
-        Families or groups of them (`GROUPS`).
+        Families or groups of them (`symnum.synthesis.families.trajectories.GROUPS`).
     held_out_families : tuple of str
         Left out of training.
     weights : mapping of str to float
@@ -122,8 +114,8 @@ class ProseData:
     @property
     def names(self) -> tuple[str, ...]:
         """Families to train on."""
-        left_out = set(_expand(self.held_out_families))
-        return tuple(f for f in _expand(self.families) if f not in left_out)
+        left_out = set(family_names(self.held_out_families))
+        return tuple(f for f in family_names(self.families) if f not in left_out)
 
     @property
     def is_pde(self) -> bool:
@@ -133,12 +125,12 @@ class ProseData:
     @property
     def steps(self) -> int:
         """Times of a trajectory."""
-        return self.frames if all(f in PDE_FAMILIES for f in _expand(self.families)) else self.points
+        return self.frames if all(f in PDE_FAMILIES for f in family_names(self.families)) else self.points
 
     @property
     def shares(self) -> NDArray[np.float64]:
         """Probability of each family."""
-        table = {f: float(w) for key, w in self.weights.items() for f in _expand((key,))}
+        table = {f: float(w) for key, w in self.weights.items() for f in family_names((key,))}
         raw = np.array([table.get(f, 1.0) for f in self.names])
         if np.any(raw < 0) or raw.sum() <= 0:
             raise InvalidInput(f"weights are numbers of at least 0, not all 0; got {dict(self.weights)}")
@@ -159,12 +151,10 @@ class ProseData:
         )
 
 
-def _expand(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(f for name in names for f in GROUPS.get(name, (name,))))
-
-
 def show(progress: Progress) -> None:
-    """Print how far the cache is."""
+    """Print how far the cache is, some ten times."""
+    if progress.done % max(1, progress.total // 10) and progress.done < progress.total:
+        return
     print(  # noqa: T201
         f"cache: {progress.done} of {progress.total} shards, {progress.trajectories:,} trajectories",
         flush=True,

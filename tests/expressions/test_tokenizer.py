@@ -109,7 +109,7 @@ def test_snip_words(text, expected):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("3*x0 - x1", "sub mul 3 u_0 u_1"),
+        ("3*x0 - x1", "sub mul + N300 E-2 u_0 u_1"),
         ("-x0**2", "neg pow2 u_0"),
         ("x0**3", "mul u_0 mul u_0 u_0"),
         ("x0**4", "mul u_0 mul u_0 mul u_0 u_0"),

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +17,7 @@ from symnum.expressions import Expression
 from symnum.synthesis.families.edits import Edit, edit
 from symnum.synthesis.families.initial import RIEMANN
 from symnum.synthesis.families.integrate import STATUS
-from symnum.synthesis.families.ode_families import ODE_FAMILIES
+from symnum.synthesis.families.ode_families import CHAOTIC_3D, ODE_FAMILIES
 from symnum.synthesis.families.pde import EDIT_LEAVES, T_RANGE, PDEFamily
 from symnum.synthesis.families.pde_families import PDE_FAMILIES
 from symnum.synthesis.families.random_odes import (
@@ -33,8 +34,22 @@ RANDOM_FAMILIES = tuple(f"random_{d}d" for d in range(1, MAX_DIMENSION + 1))
 """Families of random systems, by count of states."""
 FAMILIES = (*ODE_FAMILIES, *PDE_FAMILIES, *RANDOM_FAMILIES)
 """Names of all families."""
+GROUPS = MappingProxyType(
+    {
+        "chaotic_3d": CHAOTIC_3D,
+        "all_odes": tuple(ODE_FAMILIES),
+        "all_pdes": tuple(PDE_FAMILIES),
+        "random": RANDOM_FAMILIES,
+    }
+)
+"""Names for several families at once."""
 CANDIDATES = 10  # initial conditions tried, at most, for each trajectory wanted
 REDRAWS = 200  # members of a family tried before giving up
+
+
+def family_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Families, with those of the groups (`GROUPS`) written out, each once."""
+    return tuple(dict.fromkeys(f for name in names for f in GROUPS.get(name, (name,))))
 
 
 @dataclass(frozen=True)
