@@ -26,10 +26,10 @@ from symnum.training.settings import DataSettings
 GOAL = 4.0
 SIZES = {
     "max_dim": 3,
-    "width": 192,
-    "heads": 6,
-    "hidden": 768,
-    "latent": 192,
+    "width": 128,
+    "heads": 4,
+    "hidden": 512,
+    "latent": 128,
     "symbolic_layers": 4,
     "numeric_layers": 4,
 }
