@@ -49,7 +49,7 @@ else
 endif
 
 docs: $(VENV)/.docs
-	$(VENV)/bin/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
 
 bench: $(VENV)/.base
 	@set -e; for script in $(wildcard benchmarks/*.py); do echo "== $$script"; $(VENV)/bin/python $$script; done
