@@ -89,7 +89,7 @@ def fit(
         str, typer.Option(help="What an error costs: squared, absolute, huber, quantile(0.9), relative ...")
     ] = "squared",
 ) -> None:
-    """Find formulas for a column of a table; write equations.csv, model.json and report.html."""
+    """Find formulas for a column of a table; write equations.csv, model.json, report.html and report.md."""
     from symnum.cli_fit import (
         read_operators,
         read_task,

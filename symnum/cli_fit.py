@@ -154,19 +154,21 @@ def writable_folder(path: Path) -> Path:
 def write_results(
     folder: Path, model: SymbolicRegressor, task: Task, pictures: Sequence[Picture] = ()
 ) -> list[Path]:
-    """Write equations.csv, model.json and report.html; returns their paths."""
+    """Write equations.csv, model.json, report.html and report.md; returns their paths."""
     from symnum.export import write_equations, write_model
     from symnum.report import write_report
+    from symnum.report_markdown import write_markdown
 
     notes = list(task.notes)
     if model.stop_reason_ == "interrupted":
         notes.append("The search was interrupted; these are the formulas found until then.")
-    described = {"target": task.target, "source": task.source, "notes": notes, "pictures": pictures}
+    described = {"target": task.target, "source": task.source, "notes": notes}
     with _signals(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM):  # an impatient second Ctrl-C loses nothing
         return [
             write_equations(folder / "equations.csv", model),
             write_model(folder / "model.json", model, task.target),
-            write_report(folder / "report.html", model, task.X, task.y, **described),
+            write_report(folder / "report.html", model, task.X, task.y, pictures=pictures, **described),
+            write_markdown(folder / "report.md", model, **described),
         ]
 
 

@@ -139,7 +139,7 @@ def plot_progress(model: SymbolicRegressor, *, ax: Sequence[Axes] | None = None)
     seconds = np.maximum(history["seconds"].to_numpy(), 1e-3)
     error = np.minimum.accumulate(np.maximum(1 - history["r2"].to_numpy(), _LEAST))
     bits = np.minimum.accumulate(history["bits"].to_numpy())
-    end = max(float(model.seconds_), seconds[-1])
+    end = max(float(model.seconds_ or 0.0), seconds[-1])
     for axes, values in ((upper, error), (lower, bits)):
         axes.step([*seconds, end], [*values, values[-1]], where="post", color=BLUE, linewidth=1.6)
         axes.set_xscale("log")
@@ -166,6 +166,7 @@ def _name_improvements(axes: Axes, history: Any, seconds: NDArray, bits: NDArray
     lines = [f"{n}  {shorten(str(history['equation'].iloc[i]))}" for n, i in enumerate(named, start=1)]
     axes.text(
         0.99, 0.97, "\n".join(lines), transform=axes.transAxes, ha="right", va="top", fontsize=8,
+        multialignment="left",
         color=INK, parse_math=False,
         bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 2},
     )  # fmt: skip

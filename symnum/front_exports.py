@@ -16,6 +16,7 @@ from symnum.expressions.printers import power_of_ten
 from symnum.search import outputs
 
 if TYPE_CHECKING:
+    import pandas as pd
     import sympy
 
 
@@ -25,6 +26,16 @@ class FrontExports:
     Of a model with several outputs each method returns a list, and `index` may be one row for all or a
     sequence of them.
     """
+
+    expressions_: list[Expression]
+    equations_: pd.DataFrame
+    best_index_: int
+    outputs_: list[Any]
+    ledger_: pd.DataFrame
+    history_: pd.DataFrame
+    stop_reason_: str
+    seconds_: float | None
+    n_rows_: int
 
     def _expression(self, index: int | None) -> Expression:
         check_is_fitted(self, "expressions_")

@@ -16,7 +16,6 @@ from symnum import persistence
 from symnum.exceptions import BudgetExhausted, InvalidInput
 from symnum.expressions.expression import Expression, default_names
 from symnum.fitted import set_results
-from symnum.front_exports import FrontExports
 from symnum.monitor import Monitor, SearchEvent, run_folder
 from symnum.problem import Problem
 from symnum.run_folder import MODEL, open_folder, write_whole
@@ -37,13 +36,14 @@ from symnum.search.settings import (
 from symnum.uncertainty import Uncertainties
 
 
-class SymbolicRegressor(FrontExports, Uncertainties, RegressorMixin, BaseEstimator):
+class SymbolicRegressor(Uncertainties, RegressorMixin, BaseEstimator):
     """Find short formulas that explain a table.
 
     Parameters
     ----------
     search : str or object, default "auto"
-        "auto" or "enumerate", or an object with ``run(problem, budget, rng, hall, ledger)``.
+        A name such as "auto", "enumerate", "genetic", "operon" or "pysr", or an object with
+        ``run(problem, budget, rng, hall, ledger)``.
     max_time : float or None, default 60
         Wall-clock seconds; most problems end earlier, when an exact formula was found.
     max_evals : int or None, default None
@@ -56,8 +56,8 @@ class SymbolicRegressor(FrontExports, Uncertainties, RegressorMixin, BaseEstimat
         Which formula of the front `predict` uses; "best" is the shortest description length.
     operators : sequence of str, optional
         Operators that formulas may use, by name or symbol ("+", "sin"); a physicist's list when left out.
-        What can be written with them counts too: with "*" formulas show ``x**2``, with "+" and "*" a
-        difference. No formula of the table holds any other operator.
+        What can be written with them counts too: with ``"*"`` formulas show ``x**2``, with ``"+"`` and
+        ``"*"`` a difference. No formula of the table holds any other operator.
     extra_operators : mapping of str to str, optional
         Operators of your own, one or two arguments, as formulas of known ones: ``{"relu": "max(x, 0)"}``,
         or with the order of arguments ``{"gap(a, b)": "abs(a - b)"}``. They are searched with like the others
@@ -229,14 +229,15 @@ class SymbolicRegressor(FrontExports, Uncertainties, RegressorMixin, BaseEstimat
         names = names or default_names(X.shape[1])
         y = y[:, 0] if np.ndim(y) == 2 and y.shape[1] == 1 else y
         if np.ndim(y) == 2:
-            if run_folder(self) is not None:
-                open_folder(run_folder(self), self.warm_start)
+            folder = run_folder(self)
+            if folder is not None:
+                open_folder(folder, self.warm_start)
             outputs.fit(self, X, y, sample_weight, names, X_units, y_units)
             self._write_run()
             return self
         vars(self).pop("outputs_", None)
         units = read_units(names, X_units, y_units)
-        problem = Problem(X, y, names, units, sample_weight)
+        problem = Problem(X, y, names, units, sample_weight)  # type: ignore[arg-type]
         self._run(problem, make_settings(params, names))
         return self
 

@@ -237,7 +237,7 @@ def _constants(model: SymbolicRegressor) -> list[str]:
     if not found:
         return []
     rows = [f"<tr><td>{html.escape(name)}</td><td>{html.escape(text)}</td></tr>" for name, text in found]
-    noise = model._known_uncertainty().noise
+    noise = model._uncertainty(None).noise
     said = (
         f"<p><code>{html.escape(formula)}</code></p>"
         f"<p class='note'>{CONSTANTS_HINT} A measurement scatters by {noise:.4g} about the formula.</p>"

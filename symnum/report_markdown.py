@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from symnum.report import CONSTANTS_HINT, constant_rows
 
@@ -59,7 +59,8 @@ def markdown(
     lines = [f"# {_plain(target)}", "", f"$$ {chosen.latex(6)} $$", "", f"{facts}{_of(source)}.", ""]
     lines += [f"- {_plain(n)}" for n in notes] + ([""] if notes else [])
     lines += ["## Pareto front", "", "| row | formula | complexity | loss | R² |", "|--:|:--|--:|--:|--:|"]
-    for place, (e, r) in enumerate(zip(model.expressions_, model.equations_.itertuples(), strict=True)):
+    rows: Iterable[Any] = model.equations_.itertuples()
+    for place, (e, r) in enumerate(zip(model.expressions_, rows, strict=True)):
         mark = " **selected**" if place == model.best_index_ else ""
         lines.append(
             f"| {place}{mark} | {_code(e.text(6), cell=True)} | {r.complexity} | {r.loss:.4g} | {r.r2:.6f} |"

@@ -69,8 +69,8 @@ def _write_table(model: Any, path: Path) -> None:
     if hasattr(model, "outputs_"):
         import pandas as pd
 
-        tables = {j: part.equations_ for j, part in enumerate(model.outputs_)}
-        pd.concat(tables, names=["output", "row"]).to_csv(path)
+        tables = [part.equations_.rename_axis("row") for part in model.outputs_]
+        pd.concat(tables, keys=range(len(tables)), names=["output"]).to_csv(path)
     else:
         model.equations_.to_csv(path, index_label="row")
 

@@ -12,14 +12,12 @@ from sklearn.utils.validation import check_is_fitted
 from symnum.exceptions import InvalidInput
 from symnum.expressions.compiled import evaluate_with_jacobian
 from symnum.expressions.expression import Expression
+from symnum.front_exports import FrontExports
 from symnum.problem import Problem
 from symnum.search import outputs
 from symnum.search.candidate import fit_rows
 from symnum.search.mdl import code_precision, constant_bits
 from symnum.search.snapping import NAMED_FACTORS
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Float = NDArray[np.float64]
 _SMALLEST = 1e-12
@@ -230,10 +228,17 @@ def _taken(letter: str, count: int, names: tuple[str, ...]) -> bool:
     return letter != "const_" and any(f"{letter}{i}" in names for i in range(count))
 
 
-class Uncertainties:
+class Uncertainties(FrontExports):
     """Uncertainty of a fitted `SymbolicRegressor`: of its constants and of its predictions."""
 
-    def constants(self, index: Any = None) -> pd.DataFrame | list[pd.DataFrame]:
+    loss: Any
+    uncertainties_: list[Uncertainty | None]
+
+    if TYPE_CHECKING:
+
+        def predict(self, X: Any, index: Any = None, return_std: bool = False) -> Any: ...  # noqa: D102
+
+    def constants(self, index: Any = None) -> Any:
         """Constants of the selected formula, or of row `index`, with their standard deviations.
 
         Returns

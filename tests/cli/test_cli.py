@@ -25,8 +25,9 @@ def test_fit_finds_the_formula_and_writes_what_it_says(cli, force_table, tmp_pat
     formula = next(line for line in done.out.splitlines() if line.startswith("F = "))[4:]
     m, a = np.random.default_rng(1).uniform(1, 9, size=(2, 5))
     np.testing.assert_allclose(Expression.parse(formula).evaluate({"m": m, "a": a}), m * a / 2)
-    assert f"wrote equations.csv, model.json, report.html to {out}" in done.out
-    assert sorted(p.name for p in out.iterdir()) == ["equations.csv", "model.json", "report.html"]
+    assert f"wrote equations.csv, model.json, report.html, report.md to {out}" in done.out
+    written = ["equations.csv", "model.json", "report.html", "report.md"]
+    assert sorted(p.name for p in out.iterdir()) == written
 
 
 def test_table_on_screen_and_csv_are_the_estimators(cli, force_table, fitted):
