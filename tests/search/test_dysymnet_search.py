@@ -11,6 +11,8 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from symnum import Expression, SymbolicRegressor
 from symnum.exceptions import InvalidInput, MissingExtra
@@ -20,6 +22,7 @@ from symnum.search.candidate import HallOfFame
 from symnum.search.dysymnet import backend
 from symnum.search.dysymnet.backend import DySymNetSearch
 from symnum.search.dysymnet.epochs import Rows, most_correlated
+from symnum.search.dysymnet.folding import folded
 from symnum.search.dysymnet.presets import FAST, PAPER, preset
 from symnum.search.dysymnet.proposer import features
 from symnum.search.dysymnet.refinement import Data, fitted, leaders, shortened
@@ -39,7 +42,7 @@ TINY = replace(
 )
 
 
-def fit(y, search="dysymnet", evals=40_000, **more):
+def fit(y, search="dysymnet", evals=80_000, **more):
     model = SymbolicRegressor(search=search, max_time=None, max_evals=evals, random_state=0, **more)
     return model.fit(X, y)
 
@@ -171,6 +174,37 @@ def test_superfluous_constants_go():
     short = shortened(start.expression, data(y))
     np.testing.assert_allclose(short.evaluate(3 * X), 2.5 * np.sin(3.9 * a) + 3 * b, atol=1e-6)
     assert len(short.constants) <= 3
+
+
+@settings(max_examples=150)
+@given(st.data())
+def test_folding_keeps_the_function(data):
+    names = ("x0", "x1")
+    leaf = st.sampled_from(["x0", "x1", "0.0", "1.0", "2.5"]).map(lambda t: Expression.parse(t, names))
+    trees = st.recursive(
+        leaf,
+        lambda inner: (
+            st.builds(Expression.apply, st.sampled_from(["add", "sub", "mul", "div"]), inner, inner)
+            | st.builds(Expression.apply, st.sampled_from(["sin", "exp", "neg", "square"]), inner)
+        ),
+        max_leaves=12,
+    )
+    e = data.draw(trees).with_names(names)
+    with np.errstate(all="ignore"):
+        values = e.evaluate(X)
+        assume(np.all(np.isfinite(values)))
+        try:
+            short = folded(e)
+        except InvalidInput:
+            assume(False)
+        assert len(short) <= len(e)
+        assert short.names == names
+        np.testing.assert_allclose(short.evaluate(X), values, rtol=1e-12, atol=1e-300)
+
+
+def test_folding_leaves_no_zero_factor():
+    e = Expression.parse("0*sin(3.5*x0) + 1*x1*(0 + x0)**1 + exp(0*x0)", ("x0", "x1"))
+    assert str(folded(e)) == "x1*x0 + 1"
 
 
 def test_quarter_turns_are_written_as_the_other_function():

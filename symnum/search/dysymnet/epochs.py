@@ -205,7 +205,8 @@ class Epochs:
             ):
                 source = formulas[place][0]
                 made[source] = max(made.get(source, 0.0), self._reward(e, bits))
-                yield from self._offer(e, "networks")
+                if e is not None:
+                    yield from self._offer(e, "networks")
             for k, i in enumerate(fresh):
                 reward = made.get(k, 0.0)
                 self.rewards.setdefault(draws.architectures[i], []).append(reward)
@@ -268,8 +269,8 @@ class Epochs:
                         found.setdefault(e, source)
         return [(source, e) for e, source in found.items()]
 
-    def _reward(self, e: Expression, bits: float) -> float:
-        if self.preset.bits:
+    def _reward(self, e: Expression | None, bits: float) -> float:
+        if self.preset.bits or e is None:
             return float(np.clip((self.plain_bits - bits) / len(self.data.y) / _BITS, 0.0, 1.0))
         with np.errstate(all="ignore"):
             error = np.average((e.evaluate(self.data.X) - self.data.y) ** 2, weights=self.data.weights)

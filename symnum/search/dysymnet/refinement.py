@@ -20,12 +20,14 @@ from symnum.expressions.compiled import evaluate_with_jacobian, fit_constants, p
 from symnum.expressions.expression import Expression
 from symnum.expressions.operators import CONSTANT, OPERATORS
 from symnum.search import constants
+from symnum.search.dysymnet.folding import folded
+from symnum.search.mdl import description_length
 
 MOST_CONSTANTS = 30
 """Formulas of more are not fitted: they fit anything."""
 _STEPS = 40
 _FIRST_STEPS, _FIRST_ROWS = 8, 100
-_TRIED = 3
+_TRIED, _ROUNDS = 3, 4
 _CLASSES = (3, 6, 9, 13, 18)
 _GO_ON = 6
 _NEAR = 40.0  # bits
@@ -60,6 +62,11 @@ class Data:
     charge: Callable[[int], None] = lambda count: None
     stop: Callable[[], bool] = lambda: False
     n_jobs: int = 1
+
+    def about(self, f: Fitted) -> float:
+        """Description length of a fitted formula as it is spelled: `bits` spells it canonically first."""
+        scale = float(np.sqrt(np.average(self.y**2, weights=self.weights)))
+        return description_length(f.expression, f.loss, len(self.y), scale)
 
 
 class Fitted(NamedTuple):
@@ -105,13 +112,28 @@ def fitted(
 
 def shortened(e: Expression, data: Data) -> Expression:
     """Constants taken away one at a time, the others fitted again, while the description gets shorter."""
-    best, cost = e, data.bits(e)
-    while len(best.constants) and not data.stop():
-        trials = [t for t in (*_without_one(best, data), *_turned(best)) if t.variables]
-        made = [(data.bits(f.expression), f.expression) for f in fitted(trials, data)]
-        if not made or min(made, key=lambda m: m[0])[0] >= cost - 1e-6:
-            return best
-        cost, best = min(made, key=lambda m: m[0])
+    best = canonical(e)
+    for _ in range(_ROUNDS):
+        before = best
+        # Factors of factors are one constant only in the canonical form, which is dear.
+        best = canonical(_eliminated(before, data))
+        if best == before or data.stop():
+            break
+    return best
+
+
+def _eliminated(e: Expression, data: Data) -> Expression:
+    best, cost = e, np.inf
+    trials = [e]
+    while trials and not data.stop():
+        made = min(fitted(trials, data), key=lambda f: data.about(f), default=None)
+        if made is None or data.about(made) >= cost - 1e-6:
+            break
+        best, cost = made.expression, data.about(made)
+        trials = list(_without_one(best, data)) if len(best.constants) else []
+    for f in fitted(list(_turned(best)), data):
+        if data.about(f) < cost:
+            return f.expression
     return best
 
 
@@ -122,8 +144,11 @@ def _without_one(e: Expression, data: Data) -> Iterator[Expression]:
         values = e.constants.copy()
         for simple in (0.0, 1.0) if abs(values[k] - 1) < 0.5 else (0.0,):
             values[k] = simple
-            made = canonical(e.with_constants(values))
-            if len(made.constants) < len(e.constants):
+            try:
+                made = folded(e.with_constants(values))
+            except InvalidInput:  # a part became infinite
+                continue
+            if made.variables and len(made.constants) < len(e.constants):
                 yield made
 
 
@@ -157,7 +182,7 @@ def _turned(e: Expression) -> Iterator[Expression]:
             changed |= turned is not None
             made.append(Expression.apply(op, *args) if turned is None else turned)
     if changed:
-        yield canonical(made[0])
+        yield made[0]
 
 
 def _without_shift(name: str, arg: Expression) -> Expression | None:
@@ -194,7 +219,7 @@ def leaders(made: Sequence[Fitted], most: int) -> list[Fitted]:
 
 def refined(
     formulas: Sequence[Expression], data: Data, shorten: int, best: Callable[[], float]
-) -> Iterator[tuple[int, Expression, float]]:
+) -> Iterator[tuple[int, Expression | None, float]]:
     """The promising formulas fitted; the best of them shortened, then with simple numbers.
 
     Parameters
@@ -209,8 +234,8 @@ def refined(
 
     Yields
     ------
-    tuple of (int, Expression, float)
-        Which of the given formulas, what became of it, its description length.
+    tuple of (int, Expression or None, float)
+        Which of the given formulas, what became of it if it is worth judging, its description length.
     """
     some: list[tuple[int, Expression]] = list(enumerate(formulas))
     if shorten:
@@ -222,12 +247,15 @@ def refined(
             tried += [f._replace(place=a + f.place) for f in made]
         some = [(f.place, f.expression) for f in leaders(tried, _GO_ON * shorten)]
     made = [f._replace(place=some[f.place][0]) for f in fitted([e for _, e in some], data)]
-    for place, e, _ in made:
-        yield place, e, data.bits(e)
-    for place, e, _ in leaders(made, shorten) if shorten else ():
-        if data.stop():
-            return
-        short = shortened(canonical(e), data)
+    best_few = leaders(made, shorten) if shorten else made
+    for f in made:
+        if f not in best_few:
+            yield f.place, None, data.about(f)
+    for place, e, _ in best_few:
+        if not shorten or data.stop():
+            yield place, e, data.bits(e)
+            continue
+        short = shortened(e, data)
         bits = data.bits(short)
         yield place, short, bits
         if bits < best() + _NEAR and not data.stop():
