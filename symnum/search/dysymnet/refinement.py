@@ -186,25 +186,38 @@ def _turned(e: Expression) -> Iterator[Expression]:
 
 
 def _without_shift(name: str, arg: Expression) -> Expression | None:
-    top = OPERATORS.by_code[int(arg.codes[-1])].name if arg.codes[-1] > 0 else ""
-    at_end, at_start = arg.codes[-2:-1] == CONSTANT, arg.codes[0] == CONSTANT
-    if top not in ("add", "sub") or not (at_end or (at_start and top == "add" and len(arg) > 2)):
+    """Sine or cosine of a sum with a multiple of pi/2 as the function without it; None where there is none."""
+    codes, starts = arg.codes.tolist(), []
+    for i, code in enumerate(codes):
+        first = i
+        for _ in range(OPERATORS.by_code[code].arity if code > 0 else 0):
+            first = starts[first - 1]
+        starts.append(first)
+    found = _addend(codes, starts, len(codes) - 1, 1)
+    if found is None or len(codes) == 1:
         return None
-    shift = float(arg.constants[-1 if at_end else 0]) * (-1 if top == "sub" else 1)
-    quarters = round(shift / (np.pi / 2))
-    if abs(shift - quarters * np.pi / 2) > _TURN:
+    k, sign = codes[: found[0]].count(CONSTANT), found[1]
+    quarters = round(sign * float(arg.constants[k]) / (np.pi / 2))
+    if abs(sign * arg.constants[k] - quarters * np.pi / 2) > _TURN:
         return None
-    codes, values = (
-        arg.codes[:-2] if at_end else arg.codes[1:-1],
-        np.delete(arg.constants, -1 if at_end else 0),
-    )
-    try:
-        rest = Expression(codes, values, arg.names)
-    except InvalidInput:  # the constant stands deeper
-        return None
+    values = arg.constants.copy()
+    values[k] = 0.0
     place = (_WAVES.index(name) + quarters) % 4
-    turned = Expression.apply(("sin", "cos")[place % 2], rest)
+    turned = Expression.apply(("sin", "cos")[place % 2], folded(arg.with_constants(values)))
     return -turned if place >= 2 else turned
+
+
+def _addend(codes: list[int], starts: list[int], i: int, sign: int) -> tuple[int, int] | None:
+    """Place and sign of a constant among the terms of the sum that ends at `i`."""
+    if codes[i] == CONSTANT:
+        return i, sign
+    name = OPERATORS.by_code[codes[i]].name if codes[i] > 0 else ""
+    if name == "neg":
+        return _addend(codes, starts, i - 1, -sign)
+    if name not in ("add", "sub"):
+        return None
+    left = _addend(codes, starts, starts[i - 1] - 1, sign)
+    return left or _addend(codes, starts, i - 1, -sign if name == "sub" else sign)
 
 
 def leaders(made: Sequence[Fitted], most: int) -> list[Fitted]:
