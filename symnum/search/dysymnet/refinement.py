@@ -186,7 +186,7 @@ def _turned(e: Expression) -> Iterator[Expression]:
 
 
 def _without_shift(name: str, arg: Expression) -> Expression | None:
-    """Sine or cosine of a sum with a multiple of pi/2 as the function without it; None where there is none."""
+    """Sine or cosine of a sum with a multiple of pi/2, written without it; None where there is none."""
     codes, starts = arg.codes.tolist(), []
     for i, code in enumerate(codes):
         first = i
