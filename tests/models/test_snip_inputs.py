@@ -12,7 +12,7 @@ from symnum.exceptions import InvalidInput
 from symnum.expressions.operators import OPERATORS
 from symnum.expressions.tokenizer import ExpressionTokenizer
 from symnum.models import SNIPConfig
-from symnum.models.snip.inputs import LARGEST, MAX_DEPTH, Alphabet, InputMaker
+from symnum.models.snip.inputs import LARGEST, MAX_DEPTH, Alphabet, InputMaker, linear_residual
 from symnum.synthesis import EquationGenerator
 
 TOKENIZER = ExpressionTokenizer.snip(3)
@@ -80,6 +80,35 @@ def test_points_are_cut_and_padded():
     found = make.points(X, y, np.array([1]), np.array([[True, True]]))
     assert np.allclose(found["points"][0], [[1, 0, 0, LARGEST], [1, 0, 0, -LARGEST]])
     assert found["used"].tolist() == [[True, False, False, True]]
+
+
+def test_residual_is_what_least_squares_leaves():
+    rng = np.random.default_rng(0)
+    X = rng.normal(3, 2, size=(4, 30, 2)) * [1.0, 1e4]
+    X[1, :, 1] = 0  # a column that is not there
+    y = 1e-3 * X[:, :, 0] ** 2 + X[:, :, 0] + 5
+    y[2] = X[2] @ [2.0, -0.3] + 100  # nothing is left but rounding
+    mask = np.ones((4, 30), bool)
+    mask[3, 20:] = False
+    found = linear_residual(X, y, mask)
+    for i in (0, 1, 3):
+        here = mask[i]
+        basis = np.column_stack([np.ones(here.sum()), X[i, here]])
+        fit = basis @ np.linalg.lstsq(basis, y[i, here], rcond=None)[0]
+        np.testing.assert_allclose(found[i, here], (y[i, here] - fit) / y[i, here].std(), atol=1e-7)
+    assert np.all(found[2] == 0)
+    assert np.all(found[3, 20:] == 0)
+
+
+def test_residual_is_the_last_column():
+    make = InputMaker(SNIPConfig(max_dim=3, residual=True))
+    X = np.linspace(-1, 1, 9).reshape(1, 9, 1)
+    found = make.points(X, X[:, :, 0] ** 2, np.array([1]), np.ones((1, 9), bool))
+    assert found["used"].tolist() == [[True, False, False, True, True]]
+    square = X[0, :, 0] ** 2
+    np.testing.assert_allclose(found["points"][0, :, 4], (square - square.mean()) / square.std(), atol=1e-6)
+    extreme = make.points(X, np.where(X[:, :, 0] > 0.9, np.inf, 1.0), np.array([1]), np.ones((1, 9), bool))
+    assert np.isfinite(extreme["points"]).all()
 
 
 def test_points_as_tokens_are_those_of_the_tokenizer():

@@ -33,6 +33,7 @@ SMALL = {
 FORMS = {
     "inducing": SMALL,
     "full": SMALL | {"numeric_encoder": "full"},
+    "residual": SMALL | {"residual": True},
     "tokens": SMALL | {"symbol_input": "tokens", "point_input": "tokens", "token_width": 4},
     "post-norm": SMALL | {"norm_first": False, "normalize": False},
 }

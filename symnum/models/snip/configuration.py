@@ -40,6 +40,9 @@ class SNIPConfig(PretrainedConfig):
         Whether a constant is one place with features of its value, or three tokens (SNIP).
     point_input : {"features", "tokens"}
         Whether a number of a point is given raw, standardised and as a rank, or as three tokens (SNIP).
+    residual : bool
+        Whether what a linear fit leaves of the target is a further column of the points, which shows slight
+        curvature; with ``"features"``.
     token_width : int
         Size of a token's vector in points given as tokens (64 in SNIP).
     numeric_positions : bool
@@ -78,6 +81,7 @@ class SNIPConfig(PretrainedConfig):
         reads: int = 2,
         symbol_input: str = "values",
         point_input: str = "features",
+        residual: bool = False,
         token_width: int = 64,
         numeric_positions: bool = False,
         norm_first: bool = True,
@@ -96,7 +100,7 @@ class SNIPConfig(PretrainedConfig):
         self.symbolic_layers, self.numeric_layers = symbolic_layers, numeric_layers
         self.numeric_encoder, self.inducing_points, self.reads = numeric_encoder, inducing_points, reads
         self.symbol_input, self.point_input, self.token_width = symbol_input, point_input, token_width
-        self.numeric_positions = numeric_positions
+        self.residual, self.numeric_positions = residual, numeric_positions
         self.norm_first, self.masked_pooling = norm_first, masked_pooling
         self.activation, self.norm_eps = activation, norm_eps
         self.normalize, self.tau = normalize, tau

@@ -174,9 +174,44 @@ class InputMaker:
             for i, d in enumerate(dims):
                 ids[i, mask[i]] = self.tokenizer.encode_points(X[i, mask[i], :d], y[i, mask[i]])
             return {"points": ids, "point_mask": mask}
-        columns = np.zeros((*mask.shape, config.max_dim + 1), np.float32)
-        columns[:, :, : X.shape[2]] = np.clip(X, -LARGEST, LARGEST)
-        columns[:, :, -1] = np.clip(y, -LARGEST, LARGEST)
-        used = np.arange(config.max_dim + 1) < np.asarray(dims)[:, None]
-        used[:, -1] = True
+        target, width = config.max_dim, config.max_dim + 1 + config.residual
+        columns = np.zeros((*mask.shape, width), np.float32)
+        X, y = np.clip(X, -LARGEST, LARGEST), np.clip(y, -LARGEST, LARGEST)
+        columns[:, :, : X.shape[2]], columns[:, :, target] = X, y
+        if config.residual:
+            columns[:, :, -1] = linear_residual(X, y, mask)
+        used = np.arange(width) < np.asarray(dims)[:, None]
+        used[:, target:] = True
         return {"points": columns, "point_mask": mask, "used": used}
+
+
+def linear_residual(
+    X: NDArray[np.floating], y: NDArray[np.floating], mask: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """What the least-squares fit ``a + b @ x`` leaves of the target, in units of the target's spread.
+
+    Parameters
+    ----------
+    X, y : arrays, shape (n, rows, columns) and (n, rows)
+    mask : bool array, shape (n, rows)
+        Which rows there are.
+
+    Returns
+    -------
+    float64 array, shape (n, rows)
+        All zero where the rest is rounding, below 1e-6 of the spread.
+    """
+    count = np.maximum(mask.sum(1), 1)[:, None]
+
+    def standard(values: NDArray[np.floating]) -> NDArray[np.float64]:
+        scaled = np.where(mask, values, 0.0) / np.maximum(np.abs(values).max(1, keepdims=True), 1e-300)
+        centred = np.where(mask, scaled - scaled.sum(1, keepdims=True) / count, 0.0)
+        return centred / np.maximum(np.sqrt((centred**2).sum(1, keepdims=True) / count), 1e-12)
+
+    target = standard(y.astype(np.float64))
+    basis = np.stack([standard(X[:, :, j].astype(np.float64)) for j in range(X.shape[2])], 2)
+    gram = basis.transpose(0, 2, 1) @ basis + 1e-9 * count[:, :, None] * np.eye(X.shape[2])
+    slopes = np.linalg.solve(gram, basis.transpose(0, 2, 1) @ target[:, :, None])
+    rest = target - (basis @ slopes)[:, :, 0]
+    rounding = np.abs(rest).max(1, keepdims=True) < 1e-6
+    return np.where(rounding | ~mask, 0.0, rest)

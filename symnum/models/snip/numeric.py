@@ -20,7 +20,7 @@ def point_features(columns: Tensor, used: Tensor, mask: Tensor) -> tuple[Tensor,
     Parameters
     ----------
     columns : float tensor, shape (b, rows, columns)
-        Variables and, last, the target; finite.
+        Variables, the target and, in some models, what a linear fit leaves of it; finite.
     used : bool tensor, shape (b, columns)
         Which columns there are.
     mask : bool tensor, shape (b, rows)
@@ -83,7 +83,7 @@ class NumericEncoder(nn.Module):
         super().__init__()
         c = config
         self.tokens = c.point_input == "tokens"
-        columns = c.max_dim + 1
+        columns = c.max_dim + 1 + c.residual
         if self.tokens:
             self.word = nn.Embedding(words, c.token_width)
             size = 3 * columns * c.token_width
