@@ -16,7 +16,7 @@ import symnum
 
 NAMES = {
     "DynamicsRegressor", "EquationGenerator", "Expression", "ExpressionTokenizer", "Operator", "Problem",
-    "SNIPEmbedder", "SNIPModel", "SymbolicRegressor", "exceptions",
+    "PROSEForecaster", "PROSEModel", "SNIPEmbedder", "SNIPModel", "SymbolicRegressor", "exceptions",
 }  # fmt: skip
 NEED_TORCH = {"SNIPModel", "PROSEModel"}
 
@@ -45,6 +45,11 @@ PARAMETERS = {
     "symnum.dynamics:DynamicsRegressor.simulate": "u0 t",
     "symnum.dynamics:DynamicsRegressor.forecast": "t trajectory return_std",
     "symnum.dynamics:DynamicsRegressor.equations": "digits",
+    "symnum.forecasting.forecaster:PROSEForecaster": "model candidates max_time random_state device",
+    "symnum.forecasting.forecaster:PROSEForecaster.fit": "t U guess names",
+    "symnum.forecasting.forecaster:PROSEForecaster.forecast": "t route return_std",
+    "symnum.forecasting.forecaster:PROSEForecaster.equations": "digits",
+    "symnum.forecasting.forecaster:PROSEForecaster.predict": "U",
     "symnum.expressions:Expression.parse": "text names",
     "symnum.expressions:Expression.evaluate": "X",
     "symnum.expressions:Expression.sympy": "",

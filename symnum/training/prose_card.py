@@ -14,6 +14,23 @@ tags: [dynamical-systems, forecasting, symbolic-regression, prose]
 ---
 # {name}
 
+{purpose}
+
+**Made from** {families} families of differential equations ({names}), coefficients within {spread:.0f} % of
+their central values, {equations:,} equations of each with {trajectories} trajectories, seed {seed};
+{samples:,} samples in {steps:,} steps of {batch}, {hours:.1f} hours. Noise of {noise} % of the norm of a
+trajectory on the given states{targets}; guess: {setting}.
+
+**Reaches** on {held_out} held-out equations of each family ({window} of {points} times given, the noise
+above, states asked for without noise):
+
+| measure | |
+|---|---|
+{rows}
+
+{limits}
+"""
+_PROSE = """
 Reads a noisy trajectory and, where there is one, a guess of its equations; gives states at later times and
 the equations with numbers: PROSE (Liu, Zhang & Schaeffer 2024, arXiv:2309.16816) in the form described in
 symnum's `PROSEConfig`. {millions:.2f} million parameters, float16.
@@ -25,22 +42,15 @@ model = PROSEForecaster("{name}").fit(t, U)
 model.forecast(later)
 model.equations()
 ```
-
-**Made from** {families} families of differential equations ({names}), coefficients within {spread:.0f} % of
-their central values, {equations:,} equations of each with {trajectories} trajectories, seed {seed};
-{samples:,} samples in {steps:,} steps of {batch}. Noise of {noise} % of the norm of a trajectory on the given
-states{targets}; guess: {setting}.
-
-**Reaches** on {held_out} held-out equations of each family ({window} of {points} times given, the noise
-above, states asked for without noise):
-
-| measure | |
-|---|---|
-{rows}
-
+"""
+_LIMITS = """
 **Limits.** Knows systems like those of its families, up to {max_dim} states. The states it forecasts itself
 lose chaotic trajectories soon; equations whose constants are fitted to the window again (`PROSEForecaster`
 does that) go much further. A forecast by a wrong system looks as smooth as one by the right one.
+"""
+_OPERATOR = """
+A DeepONet (Lu et al. 2021) as a reference for PROSE: forecasts of states from a noisy window, trained on the
+same batches. {millions:.2f} million parameters, float16.
 """
 _NAMES = {
     "data_error": "mean relative L2 error of the states, all later times",
@@ -57,9 +67,13 @@ def write_prose_card(folder: Path, settings: Settings, metrics: dict[str, float]
     rows = [f"| {text} | {100 * found[name]:.2f} % |" for name, text in _NAMES.items() if name in found]
     low, high = (100 * v for v in data.noise)
     steps, samples = int(found.get("steps", 0)), int(found.get("samples", 0))
+    reference = dict(settings.model).get("operator") == "deeponet"
+    names = {"name": settings.name, "millions": parameters / 1e6}
+    known = dict(settings.model).get("max_dim", 3)
     text = _TEXT.format(
         name=settings.name,
-        millions=parameters / 1e6,
+        purpose=(_OPERATOR if reference else _PROSE).format(**names).strip(),
+        limits="A reference, not a tool." if reference else _LIMITS.format(max_dim=known).strip(),
         families=len(data.names),
         names=", ".join(data.names),
         spread=100 * data.spread,
@@ -69,6 +83,7 @@ def write_prose_card(folder: Path, settings: Settings, metrics: dict[str, float]
         samples=samples,
         steps=steps,
         batch=samples // max(steps, 1),
+        hours=found.get("hours", 0.0),
         noise=f"{low:g}" if low == high else f"{low:g} to {high:g}",
         targets=" and on those asked for" if data.noisy_targets else "",
         setting=data.setting,
@@ -76,6 +91,5 @@ def write_prose_card(folder: Path, settings: Settings, metrics: dict[str, float]
         window=data.window,
         points=data.steps,
         rows="\n".join(rows),
-        max_dim=dict(settings.model).get("max_dim", 3),
     )
     (folder / "README.md").write_text(text, encoding="utf-8")
