@@ -168,7 +168,6 @@ def _name_improvements(axes: Axes, history: Any, seconds: NDArray, bits: NDArray
         0.99, 0.97, "\n".join(lines), transform=axes.transAxes, ha="right", va="top", fontsize=8,
         multialignment="left",
         color=INK, parse_math=False,
-        bbox={"facecolor": "white", "alpha": 0.8, "linewidth": 0, "pad": 2},
     )  # fmt: skip
     axes.margins(y=0.15)
 

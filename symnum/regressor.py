@@ -42,7 +42,7 @@ class SymbolicRegressor(Uncertainties, RegressorMixin, BaseEstimator):
     Parameters
     ----------
     search : str or object, default "auto"
-        A name such as "auto", "enumerate", "genetic", "operon" or "pysr", or an object with
+        "auto", "enumerate", "genetic", "operon", "pysr", "dysymnet", or an object with
         ``run(problem, budget, rng, hall, ledger)``.
     max_time : float or None, default 60
         Wall-clock seconds; most problems end earlier, when an exact formula was found.
