@@ -370,6 +370,12 @@ class Expression:
 
         return to_source(self, language, function)
 
+    def dot(self, digits: int | None = 5) -> str:
+        """Tree as DOT text for graphviz; constants with `digits` significant digits, all when None."""
+        from symnum.expressions.printers_dot import to_dot
+
+        return to_dot(self, digits)
+
     def __str__(self) -> str:
         return self.text()
 
