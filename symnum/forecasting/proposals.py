@@ -15,6 +15,8 @@ Float = NDArray[np.float64]
 _FEW = 4  # draws below which their spread says nothing
 _DEFAULT = 0.1  # relative standard deviation then
 _LEAST = 5e-3  # numbers are written with three digits
+_TIED = 0.012  # by which ratios of such numbers may differ
+_MOSTLY = 0.8  # share of the draws with the ratio
 
 
 def gather(systems: Sequence[tuple[tuple[Expression, ...], float]], most: int = 4) -> list[Proposal]:
@@ -65,12 +67,36 @@ def _proposal(group: Sequence[tuple[Expression, ...]], share: float) -> Proposal
 
 
 def _covariance(drawn: Float, mean: Float) -> Float:
-    """Covariance of draws (n, p), shrunk towards independence, never narrower than the digits."""
-    n, p = drawn.shape
+    """Covariance of draws (n, p), shrunk towards independence, never narrower than the digits.
+
+    Constants that stand in a fixed ratio in most draws are one number that is written several times (the
+    forcing of Lorenz 96 in every equation): they stay tied, only the numbers behind them are shrunk.
+    """
+    n = len(drawn)
     size = np.maximum(np.abs(mean), 1e-6)
     if n < _FEW:
         return np.diag((_DEFAULT * size) ** 2)
-    sample = np.atleast_2d(np.cov(drawn.T))
-    weight = min(1.0, p / (n + p))
+    leaders, spread = _ties(drawn)
+    sample = np.atleast_2d(np.cov(drawn[:, leaders].T))
+    weight = min(1.0, len(leaders) / (n + len(leaders)))
     shrunk = (1 - weight) * sample + weight * np.diag(np.diag(sample))
-    return shrunk + np.diag((_LEAST * size) ** 2)
+    return spread @ shrunk @ spread.T + np.diag((_LEAST * size) ** 2)
+
+
+def _ties(drawn: Float) -> tuple[list[int], Float]:
+    """Constants that the others follow, and the matrix (p, leaders) of ratios to them."""
+    leaders: list[int] = []
+    spread = np.zeros((drawn.shape[1],) * 2)
+    for j in range(drawn.shape[1]):
+        for k, i in enumerate(leaders):
+            with np.errstate(all="ignore"):
+                ratio = drawn[:, j] / drawn[:, i]
+                middle = np.median(ratio)
+                fixed = np.mean(np.abs(ratio / middle - 1) < _TIED)
+            if fixed >= _MOSTLY:
+                spread[j, k] = middle
+                break
+        else:
+            spread[j, len(leaders)] = 1.0
+            leaders.append(j)
+    return leaders, spread[:, : len(leaders)]

@@ -82,6 +82,17 @@ def test_draws_become_proposals():
     assert found[0].covariance[0, 1] / np.prod(scale) < -0.85  # what depends on each other stays so
 
 
+def test_one_number_written_several_times_stays_one():
+    """F in every equation of Lorenz 96: known to 6 %, but the same everywhere."""
+    law = ODE_FAMILIES["lorenz_96_4d"]
+    members = law.coefficients.draw(np.random.default_rng(0), 16)
+    found = gather([(tuple(law.target(v)), 0.0) for v in members])[0]
+    deviation = np.sqrt(np.diag(found.covariance))
+    np.testing.assert_allclose(deviation, 0.058 * 8, rtol=0.4)
+    difference = np.array([1.0, -1.0, 0.0, 0.0])
+    assert np.sqrt(difference @ found.covariance @ difference) < 0.01 * 8
+
+
 def test_units_there_and_back():
     t = np.linspace(0, 5000, 50)
     U = 1e-6 * np.column_stack([np.sin(t / 800), np.cos(t / 800)])
