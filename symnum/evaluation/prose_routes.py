@@ -16,6 +16,7 @@ from symnum.exceptions import InvalidInput, SymnumError
 from symnum.expressions import Expression
 from symnum.forecasting.proposals import gather
 from symnum.forecasting.refit import Proposal, refit
+from symnum.synthesis.families.ode_families import ODE_FAMILIES
 from symnum.synthesis.families.pde_families import PDE_FAMILIES
 
 if TYPE_CHECKING:
@@ -60,7 +61,9 @@ def make_routes(
     names : sequence of str
         "states" (the network's decoder of states), "written" (its most likely equations integrated from the
         first noisy state, as PROSE's code does), "refit" (its equations, constants and start fitted to the
-        window), "guess refit" (the guess alone fitted), "operator" (a DeepONet), "pysindy", "persistence".
+        window), "law refit" (the same with draws of the family's law instead: what a network would give that
+        recognises every family and learns nothing of the numbers), "guess refit" (the guess alone fitted),
+        "operator" (a DeepONet), "pysindy", "persistence".
     model, operator : PROSEModel or None
         Weights of PROSE and of the DeepONet.
     draws : int
@@ -71,6 +74,7 @@ def make_routes(
         Refits at a time.
     """
     known: dict[str, Route] = {"persistence": _persistence, "pysindy": lambda c: _each(_sindy, c, jobs)}
+    known["law refit"] = lambda c: _each(lambda case: _law_refit(case, draws, seconds), c, jobs)
     known["guess refit"] = lambda c: _each(lambda case: _guess_refit(case, seconds), c, jobs)
     if model is not None:
         known["states"] = lambda c: _states(model, c)
@@ -170,6 +174,15 @@ def _refit(model: PROSEModel, cases: Sequence[Case], draws: int, seconds: float,
         made = _each(lambda c, table=proposals: _fitted(c, table[id(c)], seconds), part, jobs)
         found += [o._replace(seconds=o.seconds + share) for o in made]
     return found
+
+
+def _law_refit(case: Case, draws: int, seconds: float) -> Outcome:
+    """Draws of the law of the family, none of them from the window."""
+    if case.family not in ODE_FAMILIES:
+        return Outcome(None, None, 0.0)
+    law = ODE_FAMILIES[case.family]
+    members = law.coefficients.draw(np.random.default_rng(case.index), max(draws, 1))
+    return _fitted(case, gather([(tuple(law.target(v)), 0.0) for v in members]), seconds)
 
 
 def _guess_refit(case: Case, seconds: float) -> Outcome:
