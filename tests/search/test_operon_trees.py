@@ -56,7 +56,8 @@ def test_round_trip_by_the_numbers_of_both_engines(e):
     # Single precision is left out where it overflows, or where rounding of an argument is magnified.
     moved = e.with_constants(e.constants * (1 + 1e-6)).evaluate(X * (1 + 1e-6))
     tame = np.isfinite(wanted) & (np.abs(wanted) < 1e6) & (np.abs(wanted) > 1e-6)
-    tame &= np.abs(moved - wanted) < 1e-4 * np.abs(wanted)
+    with np.errstate(invalid="ignore"):  # inf - inf, of rows that are left out already
+        tame &= np.abs(moved - wanted) < 1e-4 * np.abs(wanted)
     np.testing.assert_allclose(again[tame], wanted[tame], rtol=2e-4)
     np.testing.assert_allclose(found[tame], wanted[tame], rtol=1e-3)
 
