@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
-from pathlib import Path
+from argparse import Namespace
+from typing import Any
 
-from symnum.exceptions import SymnumError
+from symnum.training.command import run_command, training_parser
 from symnum.training.pretraining import pretrain
 from symnum.training.settings import Settings
 
 
-def main() -> int:
-    """Read the command line and train."""
-    parser = argparse.ArgumentParser(description="Train a pair of encoders; run it again to go on.")
-    parser.add_argument("--config", type=Path, required=True, help="YAML, see pretrain/configs")
-    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints, logs and weights")
-    parser.add_argument(
-        "--max-seconds", type=float, help="stop after so long, with a checkpoint to go on from"
-    )
-    parser.add_argument("--max-steps", type=int, help="instead of the configuration's")
-    parser.add_argument("--restart", action="store_true", help="begin anew whatever is in the folder")
-    given = parser.parse_args()
-    changes = {} if given.max_steps is None else {"training.max_steps": given.max_steps}
-    try:
-        metrics = pretrain(
-            Settings.read(given.config, changes), given.out, given.max_seconds, not given.restart
-        )
-    except SymnumError as error:
-        print(error, file=sys.stderr)
-        return 1
-    for name, value in metrics.items():
-        print(f"{name:30} {value}")
-    return 0
+def train(given: Namespace, changes: dict[str, Any]) -> dict[str, float]:
+    """Train a pair of encoders."""
+    settings = Settings.read(given.config, changes)
+    return pretrain(settings, given.out, given.max_seconds, not given.restart)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(training_parser("Train a pair of encoders"), train))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import signal
-import tempfile
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from symnum import persistence
 from symnum.exceptions import InvalidInput
 from symnum.tables import features_and_target, find_column, read_table
 from symnum.terminal import LiveFront, front_table
@@ -132,23 +132,8 @@ def show_front(console: Console, model: SymbolicRegressor, target: str) -> None:
 
 
 def writable_folder(path: Path) -> Path:
-    """Folder that exists and takes files, made when missing.
-
-    Raises
-    ------
-    InvalidInput
-        When it cannot be made or written to.
-    """
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
-    except OSError as error:
-        reason = "there is a file of that name" if isinstance(error, FileExistsError) else error.strerror
-        raise InvalidInput(
-            f"cannot write to the folder {str(path)!r}: {reason}; name another with --out"
-        ) from None
-    return path
+    """Folder of a command's ``--out``; see `symnum.persistence.writable_folder`."""
+    return persistence.writable_folder(path, "the folder ", "name another with --out")
 
 
 def write_results(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,30 @@ from symnum.exceptions import InvalidInput
 from symnum.expressions.expression import Expression
 
 FORMAT, VERSION = "symnum-model", 1
+
+
+def writable_folder(path: Path, called: str, instead: str) -> Path:
+    """Folder that exists and takes files, made when missing.
+
+    Parameters
+    ----------
+    path : Path
+    called, instead : str
+        How the user knows it, and what to do when it takes no files; for the message.
+
+    Raises
+    ------
+    InvalidInput
+        When it cannot be made or written to.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        reason = "there is a file of that name" if isinstance(error, FileExistsError) else error.strerror
+        raise InvalidInput(f"cannot write to {called}{str(path)!r}: {reason}; {instead}") from None
+    return path
 
 
 def write(model: Any, path: Path) -> None:

@@ -26,7 +26,7 @@ _MOST_VECTOR_POINTS = 2_000  # more become pixels inside vector formats, which k
 _LABEL_LENGTH = 44
 _ROUNDING = 1e-24  # of the largest loss: errors a trillion times smaller than the data's spread
 
-_STYLE: dict[str, Any] = {
+AXES_STYLE: dict[str, Any] = {
     "font.size": 10,
     "text.color": INK,
     "axes.labelcolor": INK,
@@ -42,6 +42,10 @@ _STYLE: dict[str, Any] = {
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
     "legend.frameon": False,
+}
+"""Text, lines and grid of every figure, those of the benchmark's report too."""
+
+_STYLE = AXES_STYLE | {
     "figure.constrained_layout.h_pad": 0.1,
     "figure.constrained_layout.w_pad": 0.1,
     "mathtext.fontset": "stix",

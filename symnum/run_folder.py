@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from symnum import persistence
-from symnum.exceptions import InvalidInput
 from symnum.fitted import set_results
 from symnum.search.candidate import Candidate, HallOfFame
 
@@ -36,16 +34,7 @@ def open_folder(folder: str | Path, goes_on: bool) -> Path:
     InvalidInput
         When the folder cannot be made or written to.
     """
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        reason = "there is a file of that name" if isinstance(error, FileExistsError) else error.strerror
-        raise InvalidInput(
-            f"cannot write to output_directory={str(folder)!r}: {reason}; name another folder"
-        ) from None
+    folder = persistence.writable_folder(Path(folder), "output_directory=", "name another folder")
     if not goes_on and (folder / MODEL).exists():
         number = 1
         while (folder / f"model-{number}.json").exists():

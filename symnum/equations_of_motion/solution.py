@@ -144,8 +144,7 @@ class Solution:
             b = begins[rows[0]]
             if not np.all(np.isfinite(b.covariance)):
                 continue
-            values, vectors = np.linalg.eigh(b.covariance)
-            drawn = rng.standard_normal((_DRAWS, len(values))) * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
+            drawn = draw_deviations(b.covariance, _DRAWS, rng)
             starts = np.tile(b.state, (_DRAWS, 1))
             starts[:, :movable] += drawn[:, p:]
             grid = np.concatenate([[b.time], times[rows]])
@@ -166,6 +165,12 @@ class Solution:
         mean = np.where(there, windows.data, 0.0).sum(axis=(0, 1)) / there.sum(axis=(0, 1))
         spread = np.where(there, (windows.data - mean) ** 2, 0.0).sum(axis=(0, 1))
         return float(np.mean(1 - error / np.where(spread > 0, spread, 1.0)))
+
+
+def draw_deviations(covariance: Float, count: int, rng: np.random.Generator) -> Float:
+    """Draws (count, k) of the normal law with mean zero and a finite covariance (k, k), singular or not."""
+    values, vectors = np.linalg.eigh(covariance)
+    return rng.standard_normal((count, len(values))) * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
 
 
 def solution_of(judge: Judge, best: Fitted) -> Solution:

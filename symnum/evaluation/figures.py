@@ -19,7 +19,7 @@ from symnum.evaluation.aggregate import (
     profile,
 )
 from symnum.evaluation.published import Published
-from symnum.plotting import GRID, INK, MUTED
+from symnum.plot_parts import AXES_STYLE, GRID, INK, MUTED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,25 +34,10 @@ COLOURS = (
 _MARKERS = "osD^vP*XhX"
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (5, 1.5, 1.5, 1.5)))
 
-_STYLE: dict[str, Any] = {
-    "font.size": 10,
+_STYLE = AXES_STYLE | {
     "font.family": "sans-serif",
-    "text.color": INK,
-    "axes.labelcolor": INK,
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
-    "axes.edgecolor": MUTED,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": GRID,
-    "grid.linewidth": 0.6,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "legend.frameon": False,
     "svg.fonttype": "none",
     "svg.hashsalt": "symnum",
 }

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from symnum.equations_of_motion.knowledge import read_guess
 from symnum.equations_of_motion.motion import Motion
-from symnum.equations_of_motion.recordings import read_recordings
+from symnum.equations_of_motion.recordings import Recording, read_recordings
 from symnum.exceptions import InvalidInput
 from symnum.expressions import Expression
 from symnum.forecasting.proposals import gather
@@ -127,10 +127,11 @@ class PROSEForecaster(BaseEstimator):
         if any(len(g) != 1 for g in guesses):
             raise InvalidInput("a guess is one right-hand side for every state")
         given = tuple(g[0] for g in guesses)
-        self._motion, self._names = motion, names
-        self._units = WindowUnits.of(recording.t, recording.U, model.config.spans, model.config.sizes)
-        self._reading = self._read(model, recording.t, recording.U, given)
-        proposals = self._proposals(model, given)
+        self._motion = motion
+        self._units, self._reading = _read(model, recording, names, given)
+        proposals = _proposals(self._reading, self._units, names, self.candidates, self.random_state)
+        if given:
+            proposals.append(Proposal(given, None, 0.0, "guess"))
         left = max(self.max_time - (time.perf_counter() - began), 0.5)
         self.candidates_: list[Refit] = refit(recording.t, recording.U, proposals, left, motion)
         self.n_features_in_ = len(names)
@@ -139,33 +140,6 @@ class PROSEForecaster(BaseEstimator):
         self.expressions_ = [] if best is None else list(best.equations)
         self.noise_ = np.full(len(names), np.nan) if best is None else best.noise
         return self
-
-    def _read(self, model: PROSEModel, t: Float, U: Float, guess: tuple[Expression, ...]) -> Reading:
-        from symnum.models.prose.inference import Reading, Window
-
-        most = model.config.max_steps
-        rows = np.arange(len(t))
-        if len(t) > most:  # the network needs no more; the fit uses every datum
-            rows = np.unique(np.linspace(0, len(t) - 1, most).round().astype(int))
-        words = None
-        if guess:
-            words = model.guess_words([e.with_names(self._names) for e in guess])
-        window = Window(t[rows] / self._units.time, U[rows] / self._units.state, words)
-        return Reading(model, [window])
-
-    def _proposals(self, model: PROSEModel, guess: tuple[Expression, ...]) -> list[Proposal]:
-        proposals: list[Proposal] = []
-        if model.config.symbol_output:
-            systems = self._reading.systems(self.candidates, seed=self.random_state)[0]
-            drawn = gather([(s.equations, s.score) for s in systems])
-            for p in drawn:
-                equations = self._units.back([e.rename(self._names) for e in p.equations])
-                # In other units the constants are others: fitted to the data alone.
-                covariance = p.covariance if self._units.is_one else None
-                proposals.append(Proposal(equations, covariance, p.bits, p.source))
-        if guess:
-            proposals.append(Proposal(guess, None, 0.0, "guess"))
-        return proposals
 
     # ---------------------------------------------------------------- reading
     def forecast(
@@ -253,6 +227,38 @@ class PROSEForecaster(BaseEstimator):
         return state
 
 
+def _read(
+    model: PROSEModel, recording: Recording, names: Sequence[str], guess: Sequence[Expression] = ()
+) -> tuple[WindowUnits, Reading]:
+    """A window as the network has read it, and the units it was put in."""
+    from symnum.models.prose.inference import Reading, Window
+
+    t, U = recording.t, recording.U
+    units = WindowUnits.of(t, U, model.config.spans, model.config.sizes)
+    most = model.config.max_steps
+    rows = np.arange(len(t))
+    if len(t) > most:  # the network needs no more; the fit uses every datum
+        rows = np.unique(np.linspace(0, len(t) - 1, most).round().astype(int))
+    words = model.guess_words([e.with_names(names) for e in guess]) if guess else None
+    return units, Reading(model, [Window(t[rows] / units.time, U[rows] / units.state, words)])
+
+
+def _proposals(
+    reading: Reading, units: WindowUnits, names: Sequence[str], candidates: int, seed: int
+) -> list[Proposal]:
+    """What the network writes, in the user's units; none where it gives no equations."""
+    if not reading.model.config.symbol_output:
+        return []
+    systems = reading.systems(candidates, seed=seed)[0]
+    found = []
+    for p in gather([(s.equations, s.score) for s in systems]):
+        equations = units.back([e.rename(names) for e in p.equations])
+        # In other units the constants are others: fitted to the data alone.
+        covariance = p.covariance if units.is_one else None
+        found.append(Proposal(equations, covariance, p.bits, p.source))
+    return found
+
+
 class NetworkProposals:
     """Right-hand sides from the network for `symnum.equations_of_motion.discover.Discovery`.
 
@@ -274,10 +280,9 @@ class NetworkProposals:
             return []
         if self._found is None or self._found[0] is not motion:
             found: list[Proposal] = []
-            for r in motion.recordings[:4]:
-                self.forecaster._names = motion.names
-                self.forecaster._units = WindowUnits.of(r.t, r.U, model.config.spans, model.config.sizes)
-                self.forecaster._reading = self.forecaster._read(model, r.t, r.U, ())
-                found += self.forecaster._proposals(model, ())
+            for recording in motion.recordings[:4]:
+                units, reading = _read(model, recording, motion.names)
+                seed = self.forecaster.random_state
+                found += _proposals(reading, units, motion.names, self.forecaster.candidates, seed)
             self._found = motion, found
         return [p.equations[place] for p in self._found[1]]

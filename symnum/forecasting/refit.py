@@ -22,6 +22,7 @@ from symnum.equations_of_motion.shooting import (
     normal_equations,
     shoot,
 )
+from symnum.equations_of_motion.solution import draw_deviations
 from symnum.expressions import Expression
 from symnum.synthesis.families.integrate import integrate
 
@@ -108,10 +109,9 @@ class Refit:
         lost each other.
         """
         best = self.forecast(times)
-        values, vectors = np.linalg.eigh(self.covariance)
-        if not np.all(np.isfinite(values)):
+        if not np.all(np.isfinite(self.covariance)):
             return best, np.full_like(best, np.nan)
-        drawn = rng.standard_normal((_DRAWS, len(values))) * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
+        drawn = draw_deviations(self.covariance, _DRAWS, rng)
         flow = Flow(self.equations)
         p = len(flow.theta)
         made = _run(

@@ -159,10 +159,8 @@ class _Run(PartStages):
         """Formulas of the proposer, for a share of the budget; without one nothing is spent."""
         if self.search.proposer is None:
             return []
-        before, part = (
-            (self.budget.elapsed, self.budget.evaluations, len(self.hall.best)),
-            self.budget.part(PROPOSED),
-        )
+        before = self.budget.elapsed, self.budget.evaluations, len(self.hall.best)
+        part = self.budget.part(PROPOSED)
         made = list(self.search.proposer(self.problem, part, self.rng))
         self.budget.take_back(part)
         self._enter("proposals", before)

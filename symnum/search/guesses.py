@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from symnum.exceptions import InvalidInput
 from symnum.expressions.compiled import fit_constants, pack
 from symnum.expressions.expression import Expression
-from symnum.expressions.operators import OPERATORS
+from symnum.expressions.operators import Operator
 from symnum.expressions.parser import Functions, parse
+from symnum.expressions.rebuild import rebuild
 from symnum.search.snapping import snap
 from symnum.search.view import View
 
@@ -67,20 +68,15 @@ def refined(
 
 def parts(e: Expression) -> list[Expression]:
     """Distinct sub-expressions with a variable and an operator, largest first: the formula itself."""
-    stack: list[Expression] = []
     found: dict[Expression, None] = {}
-    for code, value in e.walk():
-        if value is not None:
-            stack.append(Expression.constant(value, e.names))
-        elif code < 0:
-            stack.append(Expression.variable(-code - 1, e.names))
-        else:
-            op = OPERATORS.by_code[code]
-            args = stack[-op.arity :]
-            del stack[-op.arity :]
-            stack.append(Expression.apply(op, *args))
-            if stack[-1].variables:
-                found[stack[-1]] = None
+
+    def noted(op: Operator, args: Sequence[Expression]) -> Expression:
+        made = Expression.apply(op, *args)
+        if made.variables:
+            found[made] = None
+        return made
+
+    rebuild(e, noted)
     return sorted(found, key=lambda f: -f.complexity)
 
 

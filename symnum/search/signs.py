@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from symnum.expressions.canonical import canonical
 from symnum.expressions.expression import Expression
-from symnum.expressions.operators import OPERATORS
+from symnum.expressions.operators import OPERATORS, Operator
+from symnum.expressions.rebuild import rebuild
 
 _ABS, _SQRT, _SQUARE, _MUL, _DIV, _INV = (
     OPERATORS[n].code for n in ("abs", "sqrt", "square", "mul", "div", "inv")
@@ -24,23 +27,13 @@ def with_signs_of(e: Expression, X: NDArray[np.float64]) -> Expression:
     codes = e.codes
     if not (_ABS in codes or (_SQRT in codes and _SQUARE in codes)):
         return e
-    stack: list[Expression] = []
-    for code, value in e.walk():
-        if value is not None:
-            stack.append(Expression.constant(value, e.names))
-        elif code < 0:
-            stack.append(Expression.variable(-code - 1, e.names))
-        else:
-            op = OPERATORS.by_code[code]
-            args = stack[-op.arity :]
-            del stack[-op.arity :]
-            if code == _ABS:
-                stack.append(_absolute(args[0], X))
-            elif code == _SQRT:
-                stack.append(_root(args[0], X))
-            else:
-                stack.append(Expression.apply(op, *args))
-    new = canonical(stack[0])
+
+    def shortened(op: Operator, args: Sequence[Expression]) -> Expression:
+        if op.code == _ABS:
+            return _absolute(args[0], X)
+        return _root(args[0], X) if op.code == _SQRT else Expression.apply(op, *args)
+
+    new = canonical(rebuild(e, shortened))
     return new if new.complexity < e.complexity else e
 
 

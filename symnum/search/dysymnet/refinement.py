@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,8 @@ from symnum.exceptions import InvalidInput
 from symnum.expressions.canonical import canonical
 from symnum.expressions.compiled import evaluate_with_jacobian, fit_constants, pack
 from symnum.expressions.expression import Expression
-from symnum.expressions.operators import CONSTANT, OPERATORS
+from symnum.expressions.operators import CONSTANT, OPERATORS, Operator
+from symnum.expressions.rebuild import rebuild
 from symnum.search import constants
 from symnum.search.dysymnet.folding import folded
 from symnum.search.mdl import description_length
@@ -37,7 +39,7 @@ _HUGE = 1e100
 _AT_ONCE = 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Data:
     """Rows that constants are fitted on.
 
@@ -65,8 +67,12 @@ class Data:
 
     def about(self, f: Fitted) -> float:
         """Description length of a fitted formula as it is spelled: `bits` spells it canonically first."""
-        scale = float(np.sqrt(np.average(self.y**2, weights=self.weights)))
-        return description_length(f.expression, f.loss, len(self.y), scale)
+        return description_length(f.expression, f.loss, len(self.y), self.scale)
+
+    @cached_property
+    def scale(self) -> float:
+        """Root mean square of the target."""
+        return float(np.sqrt(np.average(self.y**2, weights=self.weights)))
 
 
 class Fitted(NamedTuple):
@@ -126,10 +132,11 @@ def _eliminated(e: Expression, data: Data) -> Expression:
     best, cost = e, np.inf
     trials = [e]
     while trials and not data.stop():
-        made = min(fitted(trials, data), key=lambda f: data.about(f), default=None)
-        if made is None or data.about(made) >= cost - 1e-6:
+        made = [(data.about(f), f.expression) for f in fitted(trials, data)]
+        bits, shortest = min(made, key=lambda m: m[0], default=(np.inf, e))
+        if bits >= cost - 1e-6:
             break
-        best, cost = made.expression, data.about(made)
+        best, cost = shortest, bits
         trials = list(_without_one(best, data)) if len(best.constants) else []
     for f in fitted(list(_turned(best)), data):
         if data.about(f) < cost:
@@ -167,22 +174,17 @@ def _saliency(e: Expression, data: Data) -> NDArray[np.float64]:
 
 def _turned(e: Expression) -> Iterator[Expression]:
     """The formula with sin(a + k*pi/2) and cos(a + k*pi/2) written without the shift, where there are any."""
-    made: list[Expression] = []
-    changed = False
-    for code, value in e.walk():
-        if value is not None:
-            made.append(Expression.constant(value, e.names))
-        elif code < 0:
-            made.append(Expression.variable(-code - 1, e.names))
-        else:
-            op = OPERATORS.by_code[code]
-            args = made[-op.arity :]
-            del made[-op.arity :]
-            turned = _without_shift(op.name, args[0]) if op.name in _WAVES else None
-            changed |= turned is not None
-            made.append(Expression.apply(op, *args) if turned is None else turned)
-    if changed:
-        yield made[0]
+    turns = 0
+
+    def turned(op: Operator, args: Sequence[Expression]) -> Expression:
+        nonlocal turns
+        made = _without_shift(op.name, args[0]) if op.name in _WAVES else None
+        turns += made is not None
+        return Expression.apply(op, *args) if made is None else made
+
+    made = rebuild(e, turned)
+    if turns:
+        yield made
 
 
 def _without_shift(name: str, arg: Expression) -> Expression | None:
