@@ -27,16 +27,17 @@ def main(
     """Run a study, or go on with one."""
     study = Study.read(config)
     given = weights or study.weights
-    model = operator = None
+    model = None
     if given:
         from symnum.models import PROSEModel
 
         model = PROSEModel.from_pretrained(given).eval()
-    if study.operator:
-        from symnum.models import DeepONetModel
+    references = {}
+    for kind, folder in study.references.items():
+        from symnum.training.prose_pretraining import reference_class
 
-        operator = DeepONetModel.from_pretrained(study.operator).eval()
-    routes = make_routes(study.routes, model, operator, study.draws, study.seconds, study.jobs)
+        references[kind] = reference_class(kind).from_pretrained(folder).eval()
+    routes = make_routes(study.routes, model, references, study.draws, study.seconds, study.jobs)
     for results in run_study(study, routes, out):
         r = results[0]
         errors = [100 * sum(q.error for q in results) / len(results)]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -49,7 +50,7 @@ Route = Callable[[Sequence[Case]], list[Outcome]]
 def make_routes(
     names: Sequence[str],
     model: PROSEModel | None,
-    operator: PROSEModel | None,
+    references: Mapping[str, PROSEModel],
     draws: int,
     seconds: float,
     jobs: int,
@@ -63,9 +64,11 @@ def make_routes(
         first noisy state, as PROSE's code does), "refit" (its equations, constants and start fitted to the
         window), "law refit" (the same with draws of the family's law instead: what a network would give that
         recognises every family and learns nothing of the numbers), "guess refit" (the guess alone fitted),
-        "operator" (a DeepONet), "pysindy", "persistence".
-    model, operator : PROSEModel or None
-        Weights of PROSE and of the DeepONet.
+        "pysindy", "persistence", and those of `references`.
+    model : PROSEModel or None
+        Weights of PROSE.
+    references : mapping of str to PROSEModel
+        Networks that forecast states, by name.
     draws : int
         Systems drawn for a refit.
     seconds : float
@@ -80,8 +83,8 @@ def make_routes(
         known["states"] = lambda c: _states(model, c)
         known["written"] = lambda c: _written(model, c)
         known["refit"] = lambda c: _refit(model, c, draws, seconds, jobs)
-    if operator is not None:
-        known["operator"] = lambda c: _states(operator, c)
+    for name, reference in references.items():
+        known[name] = partial(_states, reference)
     missing = [n for n in names if n not in known]
     if missing:
         raise InvalidInput(f"no route {missing[0]!r} here; there are {', '.join(known)}")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from symnum.evaluation.prose_routes import Outcome, Route
 from symnum.exceptions import InvalidInput
 from symnum.synthesis.families.pde_families import PDE_FAMILIES
 from symnum.synthesis.families.trajectories import family_names
+
+_STATES_ONLY = ("states", "persistence", "deeponet", "gru")
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,8 @@ class Study:
     ----------
     weights : str
         Of PROSE; empty for references only.
-    operator : str
-        Weights of a DeepONet; empty for none.
+    references : mapping of str to str
+        Weights of reference networks by kind, "deeponet" or "gru", which is the name of the route too.
     families : tuple of str
         Families or groups of them (`symnum.synthesis.families.trajectories.GROUPS`).
     equations : int
@@ -75,7 +77,7 @@ class Study:
     """
 
     weights: str = "prose-ode-small"
-    operator: str = ""
+    references: Mapping[str, str] = field(default_factory=dict)
     families: tuple[str, ...] = ("all_odes",)
     equations: int = 10
     seed: int = 20_000_003
@@ -137,7 +139,7 @@ def _result(condition: Condition, route: str, case: Case, made: Outcome) -> Resu
     if made.states is None and route == "written" and case.family in PDE_FAMILIES:
         near = whole = nan
     error, valid = expression_error(case.equations, made.equations)
-    writes = route not in ("states", "operator", "persistence")
+    writes = route not in _STATES_ONLY
     text = "" if made.equations is None else "; ".join(e.text(5) for e in made.equations)
     return Result(
         **asdict(condition), route=route, family=case.family, index=case.index, error_near=near, error=whole,

@@ -48,10 +48,14 @@ _LIMITS = """
 lose chaotic trajectories soon; equations whose constants are fitted to the window again (`PROSEForecaster`
 does that) go much further. A forecast by a wrong system looks as smooth as one by the right one.
 """
-_OPERATOR = """
-A DeepONet (Lu et al. 2021) as a reference for PROSE: forecasts of states from a noisy window, trained on the
-same batches. {millions:.2f} million parameters, float16.
+_REFERENCE = """
+{kind} as a reference for PROSE: forecasts of states from a noisy window, trained on the same batches.
+{millions:.2f} million parameters, float16.
 """
+_KINDS = {
+    "deeponet": "A DeepONet (Lu et al. 2021)",
+    "gru": "A recurrent network of gated units (Cho et al. 2014)",
+}
 _NAMES = {
     "data_error": "mean relative L2 error of the states, all later times",
     "data_error_near": "the same, first half of them",
@@ -67,13 +71,13 @@ def write_prose_card(folder: Path, settings: Settings, metrics: dict[str, float]
     rows = [f"| {text} | {100 * found[name]:.2f} % |" for name, text in _NAMES.items() if name in found]
     low, high = (100 * v for v in data.noise)
     steps, samples = int(found.get("steps", 0)), int(found.get("samples", 0))
-    reference = dict(settings.model).get("operator") == "deeponet"
-    names = {"name": settings.name, "millions": parameters / 1e6}
+    kind = _KINDS.get(dict(settings.model).get("reference", ""))
+    names = {"name": settings.name, "millions": parameters / 1e6, "kind": kind}
     known = dict(settings.model).get("max_dim", 3)
     text = _TEXT.format(
         name=settings.name,
-        purpose=(_OPERATOR if reference else _PROSE).format(**names).strip(),
-        limits="A reference, not a tool." if reference else _LIMITS.format(max_dim=known).strip(),
+        purpose=(_REFERENCE if kind else _PROSE).format(**names).strip(),
+        limits="A reference, not a tool." if kind else _LIMITS.format(max_dim=known).strip(),
         families=len(data.names),
         names=", ".join(data.names),
         spread=100 * data.spread,

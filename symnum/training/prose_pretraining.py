@@ -10,7 +10,8 @@ import torch
 
 from symnum.exceptions import InvalidInput
 from symnum.models.prose.configuration import PROSEConfig
-from symnum.models.prose.deeponet import DeepONetConfig, DeepONetModel
+from symnum.models.prose.deeponet import DeepONetModel
+from symnum.models.prose.gru import GRUModel
 from symnum.models.prose.modeling import PROSEModel
 from symnum.training.prose_card import write_prose_card
 from symnum.training.prose_data import ProseData, ProseStream, SampleMaker, show
@@ -18,17 +19,25 @@ from symnum.training.prose_trainer import ProseHeldOut, ProseTrainer
 from symnum.training.runs import run, training_arguments
 from symnum.training.settings import Settings
 
+_REFERENCES: dict[str, type[PROSEModel]] = {"deeponet": DeepONetModel, "gru": GRUModel}
 BEST: dict[str, Any] = {
     "load_best_model_at_end": True, "metric_for_best_model": "eval_loss", "greater_is_better": False,
     "dataloader_num_workers": 0,
 }  # fmt: skip
 
 
+def reference_class(kind: str) -> type[PROSEModel]:
+    """Network that PROSE is compared with, "deeponet" or "gru"."""
+    if kind not in _REFERENCES:
+        raise InvalidInput(f"a reference is one of {', '.join(_REFERENCES)}, got {kind!r}")
+    return _REFERENCES[kind]
+
+
 @dataclass(frozen=True)
 class ProseSettings(Settings):
-    """One run of PROSE, or with ``operator: deeponet`` of the reference on the same batches.
+    """One run of PROSE, or with ``reference: deeponet`` (``gru``) of a reference on the same batches.
 
-    ``model`` holds arguments of `PROSEConfig` (`DeepONetConfig`), or a ``size`` and further ones.
+    ``model`` holds arguments of `PROSEConfig` (of the reference), or a ``size`` and further ones.
     """
 
     data_class: ClassVar[type] = ProseData
@@ -46,8 +55,9 @@ class ProseSettings(Settings):
         if self.data.is_pde:
             given = {"max_dim": 1, "grid": self.data.cells} | given
         size, compat = given.pop("size", None), given.pop("compat", False)
-        if given.pop("operator", "prose") == "deeponet":
-            return DeepONetConfig(**given)
+        reference = given.pop("reference", None)
+        if reference is not None:
+            return reference_class(reference).config_class(**given)
         if compat:
             return PROSEConfig.compat(**given)
         return PROSEConfig(**given) if size is None else PROSEConfig.of_size(size, **given)
@@ -61,7 +71,8 @@ def build_trainer(
     settings_with_best = ProseSettings(settings.name, settings.model, data, BEST | dict(settings.training))
     arguments = training_arguments(settings_with_best, out)
     config = settings.config()
-    model = DeepONetModel(config) if isinstance(config, DeepONetConfig) else PROSEModel(config)
+    kind = settings.model.get("reference")
+    model = (PROSEModel if kind is None else reference_class(kind))(config)
     maker = SampleMaker(data, model.tokenizer, config.values)
     folder = out / "cache" if cache is None else cache
     tell = show if arguments.process_index == 0 else None

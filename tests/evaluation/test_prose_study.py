@@ -85,7 +85,7 @@ def test_a_study_goes_on_and_is_reported(tmp_path: Path):
     study = Study(
         weights="", families=("sprott_B",), equations=2, conditions=(Condition("skeleton", 0.01),), seconds=10
     )
-    routes = make_routes(["persistence", "guess refit"], None, None, 0, 10.0, 1)
+    routes = make_routes(["persistence", "guess refit"], None, {}, 0, 10.0, 1)
     out = tmp_path / "study.csv"
     first = list(run_study(study, {"persistence": routes["persistence"]}, out))
     assert [len(r) for r in first] == [2]
@@ -116,7 +116,7 @@ def test_settings_are_checked(tmp_path: Path):
     with pytest.raises(InvalidInput, match="guess is one of"):
         replace(Condition(), guess="wild")
     with pytest.raises(InvalidInput, match="no route 'states'"):
-        make_routes(["states"], None, None, 0, 1.0, 1)
+        make_routes(["states"], None, {}, 0, 1.0, 1)
 
 
 def test_the_networks_routes(tmp_path: Path):
@@ -128,7 +128,7 @@ def test_the_networks_routes(tmp_path: Path):
     torch.manual_seed(0)
     model = PROSEModel(PROSEConfig.of_size("tiny", width=16, heads=2, hidden=32, max_symbols=64)).eval()
     cases = make_cases(Condition("unknown"), ["sprott_B"], 1, 7, 64)
-    routes = make_routes(["states", "written", "refit"], model, None, 2, 2.0, 1)
+    routes = make_routes(["states", "written", "refit"], model, {}, 2, 2.0, 1)
     states, written, refit = (routes[n](cases)[0] for n in ("states", "written", "refit"))
     assert states.states.shape == (128, 3)
     assert states.equations is None

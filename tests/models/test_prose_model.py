@@ -13,7 +13,14 @@ pytest.importorskip("transformers")
 
 from symnum.exceptions import InvalidInput  # noqa: E402
 from symnum.expressions import Expression  # noqa: E402
-from symnum.models import DeepONetConfig, DeepONetModel, PROSEConfig, PROSEModel  # noqa: E402
+from symnum.models import (  # noqa: E402
+    DeepONetConfig,
+    DeepONetModel,
+    GRUConfig,
+    GRUModel,
+    PROSEConfig,
+    PROSEModel,
+)
 from symnum.models.grammar import Grammar  # noqa: E402
 from symnum.models.layers import DecoderBlock, sinusoids  # noqa: E402
 from symnum.models.prose.inference import Reading, Window  # noqa: E402
@@ -384,15 +391,40 @@ def test_bad_input_is_named():
         PROSEConfig.of_size("huge")
 
 
-def test_deeponet_is_a_reference_of_the_same_kind(tmp_path: Path):
+@pytest.mark.parametrize(
+    ("kind", "sizes"),
+    [
+        (DeepONetModel, DeepONetConfig(max_dim=3, width=8, heads=1, hidden=16, max_steps=20)),
+        (GRUModel, GRUConfig(max_dim=3, width=8, heads=1, data_layers=2, data_decoder_layers=2)),
+    ],
+)
+def test_references_are_of_the_same_kind(tmp_path: Path, kind, sizes):
     torch.manual_seed(0)
-    model = DeepONetModel(DeepONetConfig(max_dim=3, width=8, heads=1, hidden=16, max_steps=20)).eval()
+    model = kind(sizes).eval()
     given = {k: v for k, v in inputs(make()).items() if k not in ("input_ids", "attention_mask", "labels")}
     out = model(**given)
     assert out.data_pred.shape == given["data_labels"].shape
     out.loss.backward()
     assert not [k for k, p in model.named_parameters() if p.grad is None]
     model.save_pretrained(tmp_path)
-    again = DeepONetModel.from_pretrained(tmp_path).eval()
+    again = kind.from_pretrained(tmp_path).eval()
     with torch.no_grad():
         torch.testing.assert_close(again(**given).data_pred, out.data_pred)
+
+
+def test_gru_ignores_padding_and_is_causal():
+    torch.manual_seed(0)
+    model = GRUModel(GRUConfig(max_dim=2, width=8, heads=1, data_layers=2, data_decoder_layers=1)).eval()
+    t = torch.linspace(0, 1, 10)[None]
+    u = torch.randn(1, 10, 2)
+    later = torch.linspace(1.2, 3, 6)[None]
+    padded = {
+        "data_times": torch.cat([t, torch.zeros(1, 4)], 1),
+        "data_values": torch.cat([u, torch.full((1, 4, 2), 9.0)], 1),
+        "data_mask": torch.arange(14)[None] < 10,
+    }
+    with torch.no_grad():
+        plain = model(data_times=t, data_values=u, query_times=later).data_pred
+        torch.testing.assert_close(model(**padded, query_times=later).data_pred, plain)
+        fewer = model(data_times=t, data_values=u, query_times=later[:, :3]).data_pred
+    torch.testing.assert_close(fewer, plain[:, :3])
