@@ -1,4 +1,6 @@
 # Read by type checkers and, at run time, by lazy_loader: one line per public name.
+from .decoder.configuration import SNIPDecoderConfig as SNIPDecoderConfig
+from .decoder.modeling import SNIPDecoderModel as SNIPDecoderModel
 from .prose.configuration import PROSEConfig as PROSEConfig
 from .prose.deeponet import DeepONetConfig as DeepONetConfig
 from .prose.deeponet import DeepONetModel as DeepONetModel

@@ -41,14 +41,18 @@ class Grammar:
     Parameters
     ----------
     vocabulary : Vocabulary
+    skeleton : bool
+        Whether a constant is the one word that stands for any number; masks then have a column for the words
+        before those of numbers only, which are the last ones.
     """
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, vocabulary: Vocabulary, skeleton: bool = False) -> None:
         index = vocabulary.index
         kinds = torch.full((len(vocabulary.words),), _OTHER)
         for name, word in vocabulary.operators.items():
             kinds[index[word]] = _UNARY if OPERATORS[name].arity == 1 else _BINARY
-        for word in (*vocabulary.variables, *vocabulary.constants):
+        leaves = (vocabulary.roles["placeholder"],) if skeleton else tuple(vocabulary.constants)
+        for word in (*vocabulary.variables, *leaves):
             kinds[index[word]] = _LEAF
         first, codec = index["+"], vocabulary.floats
         kinds[first : first + 2] = _SIGN
@@ -56,6 +60,8 @@ class Grammar:
         kinds[first + 2 + codec.mantissas : first + 2 + codec.mantissas + codec.exponents] = _EXPONENT
         kinds[index[vocabulary.roles["separator"]]] = _SEPARATOR
         kinds[index[vocabulary.roles["eos"]]] = _EOS
+        if skeleton:
+            kinds = kinds[:first]
         self.kinds = kinds
         self.pad_id = index[vocabulary.roles["pad"]]
         self.column = torch.full_like(kinds, -1)

@@ -19,13 +19,7 @@ class SNIPTrainer(StreamTrainer):
     stream: EquationStream
 
     def _identity(self) -> dict[str, Any]:
-        stream = self.stream
-        return {
-            "generator": stream.generator.config_hash,
-            "batch_size": stream.batch_size,
-            "pool": stream.pool,
-            "world_size": stream.world_size,
-        }
+        return stream_identity(self.stream)
 
     def compute_loss(
         self,
@@ -46,3 +40,13 @@ class SNIPTrainer(StreamTrainer):
         if "loss" in logs:
             logs["scale"] = round(float(self.accelerator.unwrap_model(self.model).scale.detach()), 3)
         super().log(logs, start_time)
+
+
+def stream_identity(stream: EquationStream) -> dict[str, Any]:
+    """What decides which batches of formulas come."""
+    return {
+        "generator": stream.generator.config_hash,
+        "batch_size": stream.batch_size,
+        "pool": stream.pool,
+        "world_size": stream.world_size,
+    }

@@ -205,6 +205,13 @@ class SymbolDecoder(nn.Module):
         self, tokens: Tensor, memory: list[Cache], mask: Tensor, past: list[Cache] | None = None
     ) -> tuple[Tensor, list[Cache]]:
         """Logits (b, t, words) of the words after these, and the cache for the places that follow."""
+        x, cache = self.read(tokens, memory, mask, past)
+        return self.score(x), cache
+
+    def read(
+        self, tokens: Tensor, memory: list[Cache], mask: Tensor, past: list[Cache] | None = None
+    ) -> tuple[Tensor, list[Cache]]:
+        """Vectors (b, t, width) at these words, and the cache for the places that follow."""
         begin = 0 if past is None else past[0][0].shape[2]
         x = self.places(self.tokens(tokens), begin)
         x = self.norm(x)
@@ -212,4 +219,8 @@ class SymbolDecoder(nn.Module):
         for i, block in enumerate(self.blocks):
             x, kept = block(x, memory[i], mask, None if past is None else past[i])
             cache.append(kept)
-        return F.linear(self.norm_out(x), self.tokens.weight, self.bias), cache
+        return self.norm_out(x), cache
+
+    def score(self, vectors: Tensor) -> Tensor:
+        """Logits of the words after the places of these vectors."""
+        return F.linear(vectors, self.tokens.weight, self.bias)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -183,6 +184,16 @@ class InputMaker:
         used = np.arange(width) < np.asarray(dims)[:, None]
         used[:, target:] = True
         return {"points": columns, "point_mask": mask, "used": used}
+
+    def tables(self, tables: Sequence[NDArray[np.floating]]) -> Arrays:
+        """Arguments of `SNIPModel.encode_points` for tables (rows, variables + 1), the target last."""
+        dims = np.array([table.shape[1] - 1 for table in tables])
+        rows = np.array([len(table) for table in tables])
+        X = np.zeros((len(tables), int(rows.max(initial=1)), self.config.max_dim))
+        y = np.zeros(X.shape[:2])
+        for i, table in enumerate(tables):
+            X[i, : rows[i], : dims[i]], y[i, : rows[i]] = table[:, :-1], table[:, -1]
+        return self.points(X, y, dims, np.arange(X.shape[1]) < rows[:, None])
 
 
 def linear_residual(

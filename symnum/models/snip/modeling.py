@@ -127,14 +127,7 @@ class SNIPModel(PretrainedNetwork):
 
     def embed_tables(self, tables: Sequence[NDArray[np.floating]]) -> NDArray[np.float32]:
         """Embeddings (n, latent) of tables (rows, variables + 1), the target last."""
-        dims = np.array([table.shape[1] - 1 for table in tables])
-        rows = np.array([len(table) for table in tables])
-        X = np.zeros((len(tables), int(rows.max(initial=1)), self.config.max_dim))
-        y = np.zeros(X.shape[:2])
-        for i, table in enumerate(tables):
-            X[i, : rows[i], : dims[i]], y[i, : rows[i]] = table[:, :-1], table[:, -1]
-        mask = np.arange(X.shape[1]) < rows[:, None]
-        return self._embed(self.encode_points, self.inputs.points(X, y, dims, mask))
+        return self._embed(self.encode_points, self.inputs.tables(tables))
 
     @torch.inference_mode()
     def _embed(self, encode: Callable[..., Tensor], arrays: Arrays) -> NDArray[np.float32]:

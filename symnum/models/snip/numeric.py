@@ -110,6 +110,12 @@ class NumericEncoder(nn.Module):
 
     def forward(self, points: Tensor, point_mask: Tensor, used: Tensor | None = None) -> Tensor:
         """Vectors (b, latent) of points (b, rows, columns), or of their tokens (b, rows, 3 * columns)."""
+        return self.embed_states(*self.read(points, point_mask, used))
+
+    def read(
+        self, points: Tensor, point_mask: Tensor, used: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """What was read, before pooling (b, s, width), and which places count where not all do."""
         described = None
         if self.tokens:
             embedded = self.embed(self.word(points.long()).flatten(2))
@@ -123,9 +129,15 @@ class NumericEncoder(nn.Module):
             embedded = embedded + self.position.weight[: points.shape[1]]
         if self.norm_in is not None:
             embedded = self.norm_in(embedded) * point_mask[..., None]
-        return self.project(self._read(embedded, point_mask, described))
+        return self._read(embedded, point_mask, described)
 
-    def _read(self, embedded: Tensor, point_mask: Tensor, described: Tensor | None) -> Tensor:
+    def embed_states(self, states: Tensor, mask: Tensor | None) -> Tensor:
+        """Vectors (b, latent) of what was read."""
+        return self.project(self.pooling(states, mask))
+
+    def _read(
+        self, embedded: Tensor, point_mask: Tensor, described: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
         if self.seeds is None:
             x = embedded
             for block in self.blocks:
@@ -139,6 +151,4 @@ class NumericEncoder(nn.Module):
             for block, reads in zip(self.blocks, self.reading, strict=True):
                 x = block(x, point_mask, embedded) if reads else block(x)
             pooled = None
-        if self.norm_out is not None:
-            x = self.norm_out(x)
-        return self.pooling(x, pooled)
+        return (x if self.norm_out is None else self.norm_out(x)), pooled
