@@ -37,7 +37,8 @@ class DecoderSettings(Settings):
 
     def build(self) -> SNIPDecoderModel:
         """The model before training."""
-        given = {"max_dim": self.data.max_dim} | dict(self.model)
+        rows = self.data.n_points if self.data.rows is None else self.data.rows[1]
+        given = {"max_dim": self.data.max_dim, "rows": min(rows, self.data.n_points)} | dict(self.model)
         weights = given.pop("encoder_weights", None)
         source = None if weights is None else SNIPModel.from_pretrained(weights)
         if source is not None:

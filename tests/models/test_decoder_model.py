@@ -142,7 +142,8 @@ def test_banned_operators_do_not_occur():
         banned=banned,
     )  # fmt: skip
     used = {p for e in expressions_of(model, made.tokens[0], made.values[0]) for p in e.to_prefix()}
-    assert {p for p in used if isinstance(p, str) and not p.startswith("x")} == {"add", "sin"}
+    assert {p for p in used if isinstance(p, str) and not p.startswith("x")} <= {"add", "sin"}
+    assert "add" in used
     with pytest.raises(InvalidInput, match="none of the operators tanh"):
         banned_words(model, ["tanh"])
 

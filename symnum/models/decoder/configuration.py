@@ -41,6 +41,8 @@ class SNIPDecoderConfig(PretrainedConfig):
         a constant is one word, and a guess of its value comes beside it.
     max_symbols : int
         Longest formula in words, begin and end included.
+    rows : int
+        Most rows of the data it was trained on; of larger tables several bags of so many rows are read.
     norm_first, activation, norm_eps
         See `symnum.models.layers`.
     format_version : int
@@ -66,6 +68,7 @@ class SNIPDecoderConfig(PretrainedConfig):
         slot_rank: int = 32,
         numbers: bool = False,
         max_symbols: int = 48,
+        rows: int = 200,
         norm_first: bool = True,
         activation: str = "gelu",
         norm_eps: float = 1e-5,
@@ -76,7 +79,7 @@ class SNIPDecoderConfig(PretrainedConfig):
         self.width, self.heads, self.hidden = width, heads, hidden
         self.symbol_decoder_layers = symbol_decoder_layers
         self.slots, self.slot_rank = slots, slot_rank
-        self.numbers, self.max_symbols = numbers, max_symbols
+        self.numbers, self.max_symbols, self.rows = numbers, max_symbols, rows
         self.norm_first, self.activation, self.norm_eps = norm_first, activation, norm_eps
         self.format_version = format_version
         super().__init__(**kwargs)
