@@ -16,8 +16,9 @@ BACKENDS = {
     "operon": "symnum.search.operon_backend:OperonSearch",
     "pysr": "symnum.search.pysr_backend:PySRSearch",
     "dysymnet": "symnum.search.dysymnet.backend:DySymNetSearch",
+    "snip": "symnum.search.snip.backend:SNIPSearch",
 }
-PLANNED = ("snip", "snip-latent", "tpsr")
+PLANNED = ("snip-latent", "tpsr")
 
 
 def make_backend(search: Any, operators: Sequence[str] | None, n_jobs: int) -> Any:

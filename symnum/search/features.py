@@ -29,18 +29,32 @@ def select_columns(problem: Problem) -> list[int]:
     kept = _different(X)
     if len(kept) <= FEW:
         return kept or [0]
-    rows = np.random.default_rng(len(X)).permutation(len(X))[:_ROWS]
-    weights = np.ones(len(rows)) if problem.weights is None else problem.weights[rows]
-    if not np.any(weights > 0):
-        rows = np.flatnonzero(problem.weights)[:_ROWS]
-        weights = problem.weights[rows]
-    table, y = X[np.ix_(rows, kept)], problem.y[rows]
+    table, y, weights = _sample(problem, kept)
     order, sure = _by_forest(table, y, weights)
     linear = _by_sparse_model(table, y, weights)
     rest = [k for k in order[FEW:] if k in sure or k in linear]
     # The linear model's own order counts for columns that the forest finds weak.
     ranked = [*order[:FEW], *sorted(rest, key=lambda k: linear.index(k) if k in linear else len(linear))]
     return sorted(kept[k] for k in ranked[:MOST])
+
+
+def ranked_columns(problem: Problem) -> list[int]:
+    """Indices of the columns that vary, those that matter most to a forest first."""
+    kept = _different(problem.X)
+    if len(kept) <= 1:
+        return kept or [0]
+    order, _ = _by_forest(*_sample(problem, kept))
+    return [kept[k] for k in order]
+
+
+def _sample(problem: Problem, columns: list[int]) -> tuple[NDArray, NDArray, NDArray]:
+    """Some rows of these columns, their targets and weights."""
+    rows = np.random.default_rng(len(problem.X)).permutation(len(problem.X))[:_ROWS]
+    weights = np.ones(len(rows)) if problem.weights is None else problem.weights[rows]
+    if not np.any(weights > 0):
+        rows = np.flatnonzero(problem.weights)[:_ROWS]
+        weights = problem.weights[rows]
+    return problem.X[np.ix_(rows, columns)], problem.y[rows], weights
 
 
 def _different(X: NDArray[np.float64]) -> list[int]:

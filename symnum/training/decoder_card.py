@@ -26,8 +26,8 @@ Formulas come as {form}. Every formula that it writes is complete.
 
 **Made from** synthetic formulas of up to {max_dim} variables (law `{preset}`, {rows} of {n_points} rows a
 batch, seed {seed}), {samples:,} samples in {steps:,} steps of {batch}, {hours:.1f} hours, encoder begun with
-{encoder}. Formulas with the skeleton of a benchmark formula (Feynman, Strogatz, classic suites) were left out,
-so were the held-out functions below.
+{encoder}. Formulas with the skeleton of a benchmark formula (Feynman, Strogatz, classic suites) were left
+out, so were the held-out functions below.
 
 **Reaches** on held-out functions, all rows given:
 
@@ -64,7 +64,9 @@ def write_decoder_card(folder: Path, settings: Settings, metrics: dict[str, floa
     text = _TEXT.format(
         name=settings.name,
         millions=parameters / 1e6,
-        form="numbers and all" if settings.model.get("numbers") else "skeletons with guesses of the constants",
+        form="numbers and all"
+        if settings.model.get("numbers")
+        else "skeletons with guesses of the constants",
         max_dim=data.max_dim,
         preset=data.preset,
         rows="all" if data.rows is None else f"{data.rows[0]} to {data.rows[1]}",

@@ -9,9 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from symnum.models.decoder.formulas import expressions_of, fitted
+from symnum.expressions import Expression
+from symnum.models.decoder.formulas import expressions_of
 from symnum.models.decoder.generation import sample
 from symnum.models.decoder.modeling import Encoding, SNIPDecoderModel
+from symnum.search.dysymnet.refinement import Data, fitted
 from symnum.synthesis import EquationGenerator
 from symnum.training.decoder_data import DecoderCollator
 from symnum.training.held_out import HeldOut
@@ -97,28 +99,35 @@ class DecoderHeldOut(HeldOut):
         generator = torch.Generator().manual_seed(0)
         hits = {f"in_{k}{way}": 0 for k in SAMPLES for way in ("", "_latent")}
         r2: dict[str, list[float]] = {"": [], "_latent": []}
+        step = max(1, len(self.problems) // self.refined)
         for a in range(0, len(self.problems), _AT_ONCE):
             some = self.problems[a : a + _AT_ONCE]
-            columns = torch.tensor([int(p["used"][0, : model.config.max_dim].sum()) for p in some])
-            whole = model.encode(
-                *(torch.cat([p[name] for p in some]).to(model.device) for name in ("points", "point_mask")),
-                torch.cat([p["used"] for p in some]).to(model.device),
-            )
+            given = {
+                name: torch.cat([p[name] for p in some]).to(model.device)
+                for name in ("points", "point_mask", "used")
+            }
+            columns = given["used"][:, : model.config.max_dim].sum(1).cpu()
+            whole = model.encode(**given)
             for way, encoding in (("", whole), ("_latent", Encoding(whole.latent))):
                 drawn = sample(model, encoding, columns, max(SAMPLES), generator)
                 for i, p in enumerate(some):
                     label = p["labels"][0][p["labels"][0] != model.tokenizer.pad_id]
-                    same = _first_match(drawn.tokens[i], label)
                     for k in SAMPLES:
-                        hits[f"in_{k}{way}"] += same < k
-                    if len(r2[way]) < self.refined and (a + i) % max(1, len(self.problems) // self.refined) == 0:
-                        X, y = _table(model, p)
+                        hits[f"in_{k}{way}"] += _first_match(drawn.tokens[i], label) < k
+                    if (a + i) % step == 0:
                         made = expressions_of(model, drawn.tokens[i], drawn.values[i])
-                        r2[way].append(max((r for _, r in fitted(made, X, y)), default=0.0))
+                        r2[way].append(_best_r2(made, *_table(model, p)))
         found = {name: value / len(self.problems) for name, value in hits.items()}
         for way, values in r2.items():
             found |= {f"r2_{d}{way}": float(np.mean(np.array(values) > float(f"0.{d}"))) for d in (99, 999)}
         return found
+
+
+def _best_r2(formulas: list[Expression], X: NDArray, y: NDArray) -> float:
+    """Largest R2 of formulas whose constants are fitted, from the values they have and from ones."""
+    forms = [*formulas, *(e.skeleton() for e in formulas)]
+    losses = [f.loss for f in fitted(forms, Data(X, y, None, lambda e: 0.0))]
+    return 1 - min(losses, default=np.inf) / float(np.var(y))
 
 
 def _first_match(drawn: Tensor, label: Tensor) -> int:

@@ -28,8 +28,8 @@ _TAKEN = ("width", "heads", "hidden", "latent", "numeric_layers", "numeric_encod
 class DecoderSettings(Settings):
     """One run.
 
-    ``model`` holds arguments of `SNIPDecoderConfig`, or a ``size`` and further ones; ``encoder_weights`` names
-    the weights of a `SNIPModel` whose encoder of data the training begins with.
+    ``model`` holds arguments of `SNIPDecoderConfig`, or a ``size`` and further ones; ``encoder_weights``
+    names the weights of a `SNIPModel` whose encoder of data the training begins with.
     """
 
     data_class: ClassVar[type] = DecoderData
@@ -94,9 +94,7 @@ def build_trainer(settings: DecoderSettings, out: Path, max_seconds: float | Non
     arguments = training_arguments(settings, out)
     model = settings.build()
     plain = DecoderCollator(model.config)
-    held_out = DecoderHeldOut(
-        data.generator(held_out=True), plain, data.held_out, data.sampled, data.refined
-    )
+    held_out = DecoderHeldOut(data.generator(held_out=True), plain, data.held_out, data.sampled, data.refined)
     stream = EquationStream(
         data.generator(),
         data.batch_size,

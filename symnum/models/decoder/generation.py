@@ -82,7 +82,7 @@ class Writer:
             self.past = [(k[rows], v[rows]) for k, v in self.past]
 
     def next(self, left: int) -> tuple[Tensor, Tensor]:
-        """Logarithms of the chances (b, words) of the next word, and the likeliest class of its value (b,)."""
+        """Log-probabilities (b, words) of the next word, and the likeliest class of its value (b,)."""
         device = self.model.device
         new = self.tokens if self.past is None else self.tokens[:, -1:]
         vectors, cache = self.model.symbol_decoder.read(new.to(device), self.memory, self.mask, self.past)

@@ -1,0 +1,107 @@
+"""Formulas that a network proposes: each skeleton is fitted once, the best are shortened and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from symnum.expressions.expression import Expression
+from symnum.problem import Problem
+from symnum.search import constants
+from symnum.search.budget import Budget
+from symnum.search.candidate import Candidate, HallOfFame, fit_rows
+from symnum.search.dysymnet.refinement import Data, Fitted, fitted, leaders, shortened
+
+_MOST_CONSTANTS = 12
+_AT_ONCE, _GO_ON = 64, 8
+_FIRST_STEPS, _FIRST_ROWS = 8, 100
+_NEAR = 20.0  # bits
+_TRIALS = 8  # values that a constant is tried with, about
+
+
+class Judge:
+    """Refines formulas and hands the good ones to the hall of fame.
+
+    Parameters
+    ----------
+    problem : Problem
+    budget : Budget
+    hall : HallOfFame
+    n_jobs : int
+        Threads of the fits; the result does not depend on it.
+    """
+
+    def __init__(self, problem: Problem, budget: Budget, hall: HallOfFame, n_jobs: int) -> None:
+        self.problem, self.budget, self.hall = problem, budget, hall
+        rows = fit_rows(problem)
+        X, y = problem.X[rows], problem.y[rows]
+        w = None if problem.weights is None else problem.weights[rows]
+        self.data = Data(X, y, w, lambda e: hall.bits(e, X, y, w), budget.charge, self.late, n_jobs)
+        self.known: set[Expression] = set()
+        self.records: dict[int, float] = {}  # least loss by number of nodes
+
+    def late(self) -> bool:
+        """Whether the clock says stop; without a time limit it decides nothing."""
+        return self.budget.max_time is not None and self.budget.left() <= 0
+
+    def fresh(self, formulas: Iterable[Expression | None]) -> list[Expression]:
+        """Formulas whose skeletons were not seen before, and which a fit can decide about."""
+        new = []
+        for e in formulas:
+            if e is None or len(e.constants) > _MOST_CONSTANTS:
+                continue
+            form = e.skeleton()
+            if form not in self.known:
+                self.known.add(form)
+                new.append(e)
+        return new
+
+    def offer(self, formulas: list[Expression], stage: str) -> Iterator[Candidate]:
+        """Fit formulas from the values they have and from ones; yield those that enter the hall of fame.
+
+        The most promising one is also shortened and given simple numbers.
+        """
+        made = sorted(self.fits(formulas), key=self.data.about)
+        for f in made:
+            n = len(f.expression)
+            if f.loss < min((v for k, v in self.records.items() if k <= n), default=np.inf):
+                self.records[n] = f.loss
+                yield from self.add(f.expression, stage)
+        if made and self.data.about(made[0]) < self._shortest() + _NEAR and not self.late():
+            short = shortened(made[0].expression, self.data)
+            yield from self.add(short, stage)
+            if self.data.bits(short) < self._shortest() + _NEAR and not self.late():
+                self.budget.charge(len(short.constants) * _TRIALS)
+                d = self.data
+                simple = constants.polish(short, d.X, d.y, d.weights, d.bits, self.late)
+                yield from self.add(simple, stage)
+
+    def fits(self, formulas: list[Expression]) -> list[Fitted]:
+        """The promising ones of many formulas with fitted constants, from two starts each."""
+        starts: list[Expression] = []
+        for e in formulas:
+            starts.append(e)
+            if len(e.constants) and np.any(e.constants != 1):
+                starts.append(e.skeleton())
+        tried: list[Fitted] = []
+        for a in range(0, len(starts), _AT_ONCE):
+            if a and self.late():
+                break
+            tried += fitted(starts[a : a + _AT_ONCE], self.data, _FIRST_STEPS, _FIRST_ROWS)
+        return fitted([f.expression for f in leaders(tried, _GO_ON)], self.data)
+
+    def add(self, e: Expression, stage: str) -> Iterator[Candidate]:
+        """Hand one formula to the hall of fame."""
+        candidate = self.hall.add(e, stage, self.budget.elapsed)
+        if candidate is not None:
+            yield candidate
+
+    def _shortest(self) -> float:
+        return min((c.bits for c in self.hall.best.values()), default=np.inf)
+
+    def settled(self) -> bool:
+        """Whether the search is over: an exact formula, or the budget's end."""
+        if self.hall.exact() is not None:
+            self.budget.stop("exact formula found")
+        return self.budget.expired()

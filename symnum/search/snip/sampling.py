@@ -1,0 +1,145 @@
+"""Search "snip": what the decoder writes for the data, by beams and by samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from symnum.expressions.expression import Expression
+from symnum.models.decoder.formulas import expressions_of
+from symnum.models.decoder.generation import Formulas, banned_words, beam, sample
+from symnum.models.decoder.modeling import Encoding, SNIPDecoderModel
+from symnum.problem import Problem
+from symnum.search.budget import Budget
+from symnum.search.candidate import Candidate, HallOfFame, fit_rows
+from symnum.search.dysymnet.epochs import device_of, threads
+from symnum.search.snip.judging import Judge
+from symnum.search.snip.readings import Reading, bags, choose_columns, readings
+from symnum.search.stages import Stage
+
+_BAGS = 4
+_BEAM = 16
+_TEMPERATURES = (1.0, 0.7, 1.0, 1.4)
+_FEW = 0.05  # share of new skeletons below which samples are drawn hotter
+
+
+@lru_cache(maxsize=2)
+def _loaded(name: str, device: str) -> SNIPDecoderModel:
+    return SNIPDecoderModel.from_pretrained(name).to(device).eval()  # type: ignore[arg-type]
+
+
+def load(weights: Any, device: str | None) -> SNIPDecoderModel:
+    """Model of a name, a folder, or the model itself."""
+    if isinstance(weights, SNIPDecoderModel):
+        return weights.eval()
+    return _loaded(str(Path(weights).expanduser()) if isinstance(weights, Path) else str(weights),
+                   str(device_of(device)))  # fmt: skip
+
+
+class DecoderRun:
+    """State of a search with the decoder: the model, what it reads, who judges what it writes."""
+
+    stage = "samples"
+
+    def __init__(
+        self,
+        search: Any,
+        problem: Problem,
+        budget: Budget,
+        rng: np.random.Generator,
+        hall: HallOfFame,
+        ledger: list[Stage],
+    ) -> None:
+        self.search, self.problem, self.budget, self.rng = search, problem, budget, rng
+        self.hall, self.ledger = hall, ledger
+        self.model = load(search.weights, search.device)
+        self.banned = banned_words(self.model, None if search.operators is None else list(search.operators))
+        self.generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        self.judge = Judge(problem, budget, hall, search.n_jobs)
+
+    def run(self) -> Iterator[Candidate]:
+        """The whole search."""
+        y = self.problem.y
+        mean = Expression.constant(float(np.average(y, weights=self.problem.weights)), self.problem.names)
+        yield from self.judge.add(mean, "constant")
+        if np.ptp(y) == 0 or not np.any(np.ptp(self.problem.X, axis=0) > 0):
+            self.budget.stop("target or features are constant")
+            return
+        began = self.budget.elapsed, self.budget.evaluations
+        try:
+            yield from self.rounds()
+        finally:
+            loss = min((c.loss for c in self.hall.best.values()), default=np.inf)
+            self.ledger.append(
+                Stage(self.stage, self.budget.elapsed - began[0], self.budget.evaluations - began[1],
+                      len(self.hall.best), loss)
+            )  # fmt: skip
+
+    def rounds(self) -> Iterator[Candidate]:
+        """What a search does until its budget ends."""
+        raise NotImplementedError
+
+    @contextmanager
+    def network(self) -> Iterator[None]:
+        """Threads of torch while the network works: several only where the clock decides anyway."""
+        with threads(self.search.n_jobs if self.budget.max_time is not None else 1):
+            yield
+
+    def read(self) -> list[Reading]:
+        """What the network is shown."""
+        rows = fit_rows(self.problem)
+        chosen = choose_columns(self.problem, self.model.config.max_dim)
+        found = bags(rows, self.model.config.rows, _BAGS, self.rng)
+        return readings(self.problem, chosen, found)
+
+    def encode(self, shown: list[Reading]) -> tuple[Encoding, torch.Tensor]:
+        """Encodings of readings and their numbers of columns."""
+        columns = torch.tensor([len(r.columns) for r in shown])
+        with self.network():
+            return self.model.read_tables([r.table for r in shown]), columns
+
+    def formulas(self, drawn: Formulas, shown: list[Reading]) -> list[Expression]:
+        """Distinct formulas over the columns of the problem; empty places of beams are left out."""
+        self.budget.charge(drawn.scores.numel())
+        made: list[Expression] = []
+        for i, reading in enumerate(shown):
+            real = torch.isfinite(drawn.scores[i])
+            written = expressions_of(self.model, drawn.tokens[i][real], drawn.values[i][real])
+            made += self.judge.fresh(reading.restore(e) for e in written)
+        return made
+
+
+class Sampling(DecoderRun):
+    """Beams, then samples."""
+
+    def rounds(self) -> Iterator[Candidate]:
+        """Beams of every reading, then rounds of samples."""
+        shown = self.read()
+        encoding, columns = self.encode(shown)
+        with self.network():
+            drawn = beam(
+                self.model, encoding, columns, self._affordable(_BEAM, len(shown)), banned=self.banned
+            )
+        yield from self.judge.offer(self.formulas(drawn, shown), "beam")
+        heat, turn = 1.0, 0
+        while not self.judge.settled():
+            count = self._affordable(max(1, self.search.samples // len(shown)), len(shown))
+            temperature = heat * _TEMPERATURES[turn % len(_TEMPERATURES)]
+            with self.network():
+                drawn = sample(
+                    self.model, encoding, columns, count, self.generator, temperature, banned=self.banned
+                )
+            made = self.formulas(drawn, shown)
+            if len(made) < _FEW * drawn.scores.numel():
+                heat = min(1.2 * heat, 3.0)
+            turn += 1
+            yield from self.judge.offer(made, self.stage)
+
+    def _affordable(self, count: int, readings: int) -> int:
+        return max(1, min(count, self.budget.evals_left() // (4 * readings)))

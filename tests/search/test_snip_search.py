@@ -1,0 +1,202 @@
+"""Searches with the decoder: un-scaling, samples, determinism, errors."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from symnum import Expression, SymbolicRegressor  # noqa: E402
+from symnum.exceptions import InvalidInput, MissingExtra, WeightsNotFound  # noqa: E402
+from symnum.models import SNIPDecoderConfig, SNIPDecoderModel  # noqa: E402
+from symnum.problem import Problem  # noqa: E402
+from symnum.search.budget import Budget  # noqa: E402
+from symnum.search.candidate import HallOfFame  # noqa: E402
+from symnum.search.snip import backend  # noqa: E402
+from symnum.search.snip.backend import SNIPSearch  # noqa: E402
+from symnum.search.snip.judging import Judge  # noqa: E402
+from symnum.search.snip.readings import bags, choose_columns, readings  # noqa: E402
+
+RNG = np.random.default_rng(0)
+X = RNG.uniform(0.5, 4, (80, 2))
+NAMES = ("x1", "x0")  # the other way round than the network calls them
+FORMS = [
+    "1.5*x0*x1 + 0.3", "sin(2.0*x0 + 1.0)/x1", "exp(x0) - x1**2", "sqrt(x0*x1 + 2.0)", "x0/(1.0 + x1)", "3.0",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model() -> SNIPDecoderModel:
+    torch.manual_seed(0)
+    encoder = {"width": 16, "heads": 2, "hidden": 32, "latent": 8, "numeric_layers": 1, "reads": 1,
+               "inducing_points": 4}  # fmt: skip
+    config = SNIPDecoderConfig(
+        max_dim=2, encoder=encoder, width=16, heads=2, hidden=32, symbol_decoder_layers=1, slots=3,
+        slot_rank=4, max_symbols=12, rows=40,
+    )  # fmt: skip
+    return SNIPDecoderModel(config).eval()
+
+
+def fit(model, y, evals=4_000, table=X, search=SNIPSearch, jobs=1, **more):
+    estimator = SymbolicRegressor(
+        search=search(weights=model, n_jobs=jobs, **more), max_time=None, max_evals=evals, random_state=0
+    )
+    return estimator.fit(table, y)
+
+
+# ---------------------------------------------------------------- what the network is shown
+@settings(max_examples=25, deadline=None)
+@given(st.sampled_from(FORMS), st.integers(-6, 6), st.integers(-6, 6), st.integers(0, 99))
+def test_unscaling_is_exact(text: str, power: int, height: int, seed: int):
+    rng = np.random.default_rng(seed)
+    table = rng.uniform(0.5, 3, (30, 2)) * 10.0 ** np.array([power, 0])
+    problem = Problem(table, rng.uniform(1, 2, 30) * 10.0**height, NAMES)
+    e = Expression.parse(text, ("x0", "x1"))
+    shown = readings(problem, [(0, 1)], [np.arange(30)])
+    assert {r.kind for r in shown} >= {"scaled", "standardised"}
+    for r in shown:
+        np.testing.assert_allclose(r.table[:, :2] * r.scale + r.shift, table, rtol=1e-9)
+        np.testing.assert_allclose(r.table[:, 2] * r.y_scale, problem.y, rtol=1e-9)
+        restored = r.restore(e)
+        assert restored is not None
+        assert restored.names == NAMES
+        with np.errstate(all="ignore"):
+            expected = r.y_scale * e.evaluate(r.table[:, :2])
+            found = restored.evaluate(table)
+        usable = np.isfinite(expected) & (np.abs(expected) < 1e200)
+        np.testing.assert_allclose(found[usable], expected[usable], rtol=1e-6, atol=1e-9 * abs(r.y_scale))
+
+
+def test_unscaling_agrees_with_sympy():
+    problem = Problem(X, 1e5 * X[:, 0], NAMES)
+    e = Expression.parse("2.0*x0**2/x1 + 1.0", ("x0", "x1"))
+    for r in readings(problem, [(0, 1)], [np.arange(80)]):
+        a, b = sympy.symbols("x1 x0")  # names of the problem's columns 0 and 1
+        inner = [(s - m) / k for s, m, k in zip((a, b), r.shift.tolist(), r.scale.tolist(), strict=True)]
+        expected = r.y_scale * (2 * inner[0] ** 2 / inner[1] + 1)
+        point = {"x1": 1.7, "x0": 2.9}
+        restored = r.restore(e)
+        assert restored is not None
+        found, wanted = (
+            float(f.subs({s: point[s.name] for s in f.free_symbols})) for f in (restored.sympy(), expected)
+        )
+        assert found == pytest.approx(wanted, rel=1e-9)
+
+
+def test_numbers_of_unusual_size_are_not_shown_raw():
+    kinds = [{r.kind for r in readings(Problem(X * s, X[:, 0]), [(0, 1)], [np.arange(80)])} for s in (1, 1e6)]
+    assert "raw" in kinds[0]
+    assert "raw" not in kinds[1]
+    constant = X.copy()
+    constant[:, 1] = 2.0  # cannot be standardised
+    assert {r.kind for r in readings(Problem(constant, X[:, 0]), [(0, 1)], [np.arange(80)])} == {
+        "raw",
+        "scaled",
+    }
+
+
+def test_large_tables_are_read_in_disjoint_bags():
+    made = bags(np.arange(1000), 200, 4, np.random.default_rng(0))
+    assert [len(b) for b in made] == [200] * 4
+    assert len(np.unique(np.concatenate(made))) == 800
+    assert len(bags(np.arange(150), 200, 4, np.random.default_rng(0))) == 1
+
+
+def test_columns_that_matter_are_chosen():
+    table = np.random.default_rng(1).uniform(1, 2, (300, 8))
+    y = 3 * table[:, 6] * table[:, 2]
+    sets = choose_columns(Problem(table, y), 3)
+    assert {2, 6} <= set(sets[0])
+    assert all(len(s) == 3 for s in sets)
+    assert choose_columns(Problem(table[:, :3], y), 3) == [(0, 1, 2)]
+
+
+# ---------------------------------------------------------------- who judges
+def test_a_skeleton_is_fitted_once_and_its_constants_are_found():
+    y = 1.7 * X[:, 0] + np.sin(2.4 * X[:, 1])
+    problem = Problem(X, y, ("x0", "x1"))
+    hall, budget = HallOfFame(problem), Budget(None, 10**6)
+    judge = Judge(problem, budget, hall, 1)
+    guess = Expression.parse("2.0*x0 + sin(2.2*x1)", ("x0", "x1"))
+    new = judge.fresh([guess, None, guess.with_constants([1.0, 1.0])])
+    assert new == [guess]
+    assert judge.fresh([guess]) == []
+    list(judge.offer(new, "test"))
+    assert hall.exact() is not None
+    assert judge.settled()
+    assert budget.reason == "exact formula found"
+    assert budget.evaluations > 0
+
+
+# ---------------------------------------------------------------- the search
+def test_even_a_network_that_knows_nothing_finds_a_product(model):
+    estimator = fit(model, 2.5 * X[:, 0] * X[:, 1], evals=20_000, operators=["mul", "add"])
+    assert estimator.stop_reason_ == "exact formula found"
+    np.testing.assert_allclose(estimator.predict(2 * X), 10 * X[:, 0] * X[:, 1], rtol=1e-6)
+    assert estimator.ledger_["stage"].tolist() == ["samples"]
+
+
+def test_a_seed_gives_the_same_table_for_any_number_of_threads(model):
+    y = np.exp(-X[:, 0]) * np.cos(X[:, 1]) + 0.2
+    one, two = (fit(model, y, jobs=jobs).equations_ for jobs in (1, 2))
+    assert one.drop(columns="seconds", errors="ignore").equals(two.drop(columns="seconds", errors="ignore"))
+
+
+def test_budgets_are_kept(model):
+    y = np.sin(5 * X[:, 0]) * np.sqrt(X[:, 1]) + np.cos(X[:, 0] * X[:, 1])
+    estimator = fit(model, y, evals=300)
+    assert estimator.stop_reason_ == "max_evals"
+    assert len(estimator.equations_) >= 1
+    began = time.monotonic()
+    timed = SymbolicRegressor(search=SNIPSearch(weights=model), max_time=1.5, random_state=0).fit(X, y)
+    assert timed.stop_reason_ == "max_time"
+    assert time.monotonic() - began < 15  # a busy machine
+
+
+def test_operators_of_the_user_are_kept_to(model):
+    y = np.sin(X[:, 0]) + X[:, 1]
+    estimator = SymbolicRegressor(
+        search=SNIPSearch(operators=["add", "mul", "sin"], weights=model), operators=["add", "mul", "sin"],
+        max_time=None, max_evals=3_000, random_state=0,
+    ).fit(X, y)  # fmt: skip
+    used = {p for e in estimator.expressions_ for p in e.to_prefix() if isinstance(p, str)}
+    assert used <= {"add", "mul", "sin", "x0", "x1", "sub", "neg"}
+
+
+def test_more_columns_than_the_network_knows(model):
+    table = np.random.default_rng(2).uniform(1, 3, (200, 5))
+    estimator = fit(
+        model, 4.0 * table[:, 1] * table[:, 4], evals=20_000, table=table, operators=["mul", "add"]
+    )
+    assert estimator.stop_reason_ == "exact formula found"
+
+
+def test_targets_without_spread_end_at_once(model):
+    estimator = fit(model, np.full(80, 2.0))
+    assert estimator.stop_reason_ == "target or features are constant"
+
+
+def test_what_is_missing_is_said(model, monkeypatch, tmp_path):
+    with pytest.raises(WeightsNotFound, match="looked at"):
+        fit("no-such-weights", X[:, 0])
+    with pytest.raises(WeightsNotFound, match="looked at"):
+        fit(tmp_path, X[:, 0])
+    with pytest.raises(InvalidInput, match="samples must be 1 or more"):
+        fit(model, X[:, 0], samples=0)
+    monkeypatch.setattr(backend.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match="torch"):
+        fit(model, X[:, 0])
+
+
+def test_nan_is_refused(model):
+    broken = X.copy()
+    broken[3, 1] = np.nan
+    with pytest.raises(ValueError, match=r"NaN|nan|finite"):
+        fit(model, X[:, 0], table=broken)
