@@ -29,6 +29,7 @@ NOISE = 4e-16
 """A sum of coefficients below this share of its parts is rounding error."""
 
 _LARGEST_DENOMINATOR = 1000
+_LARGEST_BITS = 20_000
 
 
 class Undefined(Exception):
@@ -78,6 +79,8 @@ def number_power(base: Number, exponent: Number) -> Number:
     if exponent.denominator == 1:
         k = exponent.numerator
         if abs(k) <= 8:
+            if (abs(base.numerator) | base.denominator).bit_length() > _LARGEST_BITS:
+                raise Undefined  # powers of powers grow beyond all memory
             return base**k if k >= 0 else 1 / Fraction(base) ** -k
     elif base < 0:
         raise Undefined
@@ -124,8 +127,11 @@ def nonnegative(node: Node) -> bool:
 # ------------------------------------------------------------------------------------------ sums
 def _plus(a: Number, b: Number) -> Number:
     total = a + b
-    if total and total.denominator != 1 and abs(total) <= NOISE * abs(b):
-        return 0
+    if total and total.denominator != 1:
+        try:
+            return 0 if abs(total) <= NOISE * abs(b) else total
+        except OverflowError:  # beyond float64: there is no such formula
+            raise Undefined from None
     return total
 
 

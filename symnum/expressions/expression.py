@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _SQUARE, _CUBE, _INV = (OPERATORS[n].code for n in ("square", "cube", "inv"))
 _POW, _DIV, _NEG = (OPERATORS[n].code for n in ("pow", "div", "neg"))
 MAX_NODES = 20_000
+MAX_COLUMNS = 32_768  # codes are int16
 
 
 def default_names(count: int) -> tuple[str, ...]:
@@ -67,6 +68,10 @@ class Expression:
         if raw.ndim != 1 or raw.size == 0 or raw.size > MAX_NODES:
             raise InvalidInput(
                 f"an expression needs a 1-D array of 1 to {MAX_NODES} codes, got shape {raw.shape}"
+            )
+        if raw.dtype.kind not in "iu" or raw.min() < -MAX_COLUMNS:
+            raise InvalidInput(
+                f"codes are whole numbers, columns -1 to -{MAX_COLUMNS}; got {raw.dtype} {raw.tolist()!r:.60}"
             )
         if not np.all(np.isfinite(values)):
             raise InvalidInput(f"constants must be finite numbers, got {values[~np.isfinite(values)][0]}")
@@ -145,27 +150,25 @@ class Expression:
         """
         if names is None:
             names = infer_names([_plain(t) for t in tokens if isinstance(t, str) and t not in OPERATORS])
-        codes: list[int] = []
-        values: list[float] = []
+        if len(tokens) > MAX_NODES:
+            raise InvalidInput(
+                f"an expression has at most {MAX_NODES} nodes, got {len(tokens)} prefix tokens"
+            )
         index = {_prefix_name(n): i for i, n in enumerate(names)}
-        # Prefix read backwards is postfix with the arguments exchanged: build sub-programs on a stack.
-        stack: list[tuple[list[int], list[float]]] = []
-        for token in reversed(tokens):
-            if isinstance(token, str) and token in index:
-                stack.append(([-(index[token] + 1)], []))
-            elif isinstance(token, str):
-                op = OPERATORS[token]
-                if len(stack) < op.arity:
-                    raise InvalidInput(f"prefix {list(tokens)!r}: {token} lacks an argument")
-                parts = [stack.pop() for _ in range(op.arity)]
-                codes = [c for p in parts for c in p[0]]
-                values = [v for p in parts for v in p[1]]
-                stack.append(([*codes, op.code], values))
+        items: list[tuple[int, float]] = []
+        for token in tokens:
+            if isinstance(token, str):
+                items.append((-(index[token] + 1) if token in index else OPERATORS[token].code, 0.0))
             else:
-                stack.append(([CONSTANT], [float(token)]))
-        if len(stack) != 1:
-            raise InvalidInput(f"prefix {list(tokens)!r} holds {len(stack)} expressions, expected one")
-        return cls(*stack[0], names)
+                items.append((CONSTANT, _finite(token)))
+        shown = f"prefix [{', '.join(map(repr, tokens[:20]))}{', ...' if len(tokens) > 20 else ''}]"
+        order, whole, lacking = postfix_order([c for c, _ in items])
+        if lacking is not None:
+            raise InvalidInput(f"{shown}: {tokens[lacking]} lacks an argument")
+        if whole != 1:
+            raise InvalidInput(f"{shown} holds {whole} expressions, expected one")
+        values = [items[i][1] for i in order if items[i][0] == CONSTANT]
+        return cls([items[i][0] for i in order], values, names)
 
     @classmethod
     def from_sympy(cls, value: sympy.Basic, names: Sequence[str] | None = None) -> Expression:
@@ -180,7 +183,8 @@ class Expression:
         try:
             return cls.from_prefix(list(data["prefix"]), list(data["names"]))
         except (KeyError, TypeError) as error:
-            raise InvalidInput(f"an expression is stored as {{prefix, names}}, got {data!r}") from error
+            shown = f"{type(data).__name__} {data!r:.100}"
+            raise InvalidInput(f"an expression is stored as {{prefix, names}}, got {shown}") from error
 
     # ---------------------------------------------------------------- looking
     @property
@@ -242,18 +246,31 @@ class Expression:
 
         A variable named like an operator is in backticks.
         """
-        stack: list[list[str | float]] = []
-        for code, value in self.walk():
+        tokens: list[str | float] = []
+        starts: list[int] = []  # where the program of each node begins
+        pending: list[int] = []
+        for i, (code, value) in enumerate(self.walk()):
             if value is not None:
-                stack.append([value])
-            elif code < 0:
-                stack.append([_prefix_name(self._names[-code - 1])])
+                tokens.append(value)
             else:
-                op = OPERATORS.by_code[code]
-                parts = stack[-op.arity :]
-                del stack[-op.arity :]
-                stack.append([op.name, *(t for p in parts for t in p)])
-        return stack[0]
+                tokens.append(
+                    OPERATORS.by_code[code].name if code > 0 else _prefix_name(self._names[-code - 1])
+                )
+            arity = OPERATORS.by_code[code].arity if code > 0 else 0
+            starts.append(pending[-arity] if arity else i)
+            del pending[len(pending) - arity :]
+            pending.append(starts[-1])
+        # In postfix the last argument ends right before its operator, the one before it where that begins.
+        prefix: list[str | float] = []
+        ahead = [len(tokens) - 1]
+        while ahead:
+            i = ahead.pop()
+            prefix.append(tokens[i])
+            end = i - 1
+            while end >= starts[i]:
+                ahead.append(end)
+                end = starts[end] - 1
+        return prefix
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON types; `from_dict` reads it back."""
@@ -446,6 +463,47 @@ def _raw(codes: NDArray, constants: NDArray, names: Sequence[str]) -> Expression
     return self
 
 
+def postfix_order(codes: Sequence[int]) -> tuple[list[int], int, int | None]:
+    """Order in which postfix reads the places of a prefix program, in linear time.
+
+    Parameters
+    ----------
+    codes : sequence of int
+        As in `Expression`, in prefix order.
+
+    Returns
+    -------
+    order : list of int
+    whole : int
+        How many complete expressions there are.
+    lacking : int or None
+        Place of the innermost operator that lacks an argument at the end.
+    """
+    order: list[int] = []
+    whole = 0
+    pending: list[list[int]] = []  # place and number of missing arguments
+    for i, code in enumerate(codes):
+        if code > 0:
+            pending.append([i, OPERATORS.by_code[code].arity])
+            continue
+        order.append(i)
+        while pending:
+            pending[-1][1] -= 1
+            if pending[-1][1]:
+                break
+            order.append(pending.pop()[0])
+        whole += not pending
+    return order, whole, pending[-1][0] if pending else None
+
+
+def _finite(number: Any) -> float:
+    """Float of a prefix token that is no text; the constructor refuses NaN and infinity."""
+    try:
+        return float(number)
+    except OverflowError:
+        raise InvalidInput("a number of the expression is too large for a float64") from None
+
+
 def _prefix_name(name: str) -> str:
     """Variable name as a prefix token: never equal to an operator's."""
     return f"`{name}`" if name in OPERATORS or name.startswith("`") else name
@@ -462,7 +520,11 @@ def _merge(left: Sequence[str], right: Sequence[str]) -> tuple[str, ...]:
 def infer_names(found: Sequence[str]) -> tuple[str, ...]:
     """Column names for the variables of a text: x0..xk when only such occur, else sorted."""
     unique = set(found)
-    if all(n[:1] == "x" and n[1:].isascii() and n[1:].isdigit() and str(int(n[1:])) == n[1:] for n in unique):
+    # int() of thousands of digits is refused by Python: look at the length first.
+    if all(
+        n[:1] == "x" and len(n) < 7 and n[1:].isascii() and n[1:].isdigit() and str(int(n[1:])) == n[1:]
+        for n in unique
+    ):
         highest = max((int(n[1:]) for n in unique), default=-1)
         if highest < 30_000:
             return default_names(highest + 1)

@@ -85,10 +85,8 @@ def parse(text: str, names: Sequence[str] | None = None, functions: Functions | 
 
 def _tokenise(text: str) -> list[tuple[str, str, int]]:
     tokens: list[tuple[str, str, int]] = []
-    position = 0
-    while position < len(text):
-        if text[position:].isspace():
-            break
+    position, end = 0, len(text.rstrip())
+    while position < end:
         match = _TOKEN.match(text, position)
         if match is None:
             start = position + len(text[position:]) - len(text[position:].lstrip())

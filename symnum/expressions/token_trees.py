@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from symnum.exceptions import InvalidInput
-from symnum.expressions.expression import Expression, _raw, default_names
+from symnum.expressions.expression import MAX_NODES, Expression, _raw, default_names, postfix_order
 from symnum.expressions.operators import CONSTANT, OPERATORS, Operator
 from symnum.expressions.vocabulary import REWRITES, Vocabulary
 
@@ -187,16 +187,13 @@ class TreeReader:
                 at += 1
             else:
                 raise self._error(ids, at, "expected an operator, a variable or a number")
+            if len(items) > MAX_NODES:
+                raise self._error(ids, at, f"expected a formula of at most {MAX_NODES} nodes")
             code = items[-1][0]
             missing += OPERATORS.by_code[code].arity - 1 if code > 0 else -1
-        # Read backwards, prefix is postfix with exchanged arguments: join sub-programs on a stack.
-        stack: list[tuple[list[int], list[float]]] = []
-        for code, value in reversed(items):
-            parts = [stack.pop() for _ in range(OPERATORS.by_code[code].arity if code > 0 else 0)]
-            codes = [c for p in parts for c in p[0]]
-            values = [v for p in parts for v in p[1]]
-            stack.append(([*codes, code], [value] if code == CONSTANT else values))
-        return *stack[0], marked, at
+        order, _, _ = postfix_order([code for code, _ in items])
+        values = [items[i][1] for i in order if items[i][0] == CONSTANT]
+        return [items[i][0] for i in order], values, marked, at
 
     def _number(self, ids: list[int], at: int, stop: int) -> float:
         first, codec = self.first_number, self.codec

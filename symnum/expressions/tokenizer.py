@@ -242,6 +242,8 @@ class ExpressionTokenizer:
             data = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise InvalidInput(f"no {FILE_NAME} at {path}; write one with ExpressionTokenizer.save") from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InvalidInput(f"{path} is no JSON: {error}") from error
+        except OSError as error:
+            raise InvalidInput(f"cannot read {path}: {error.strerror or error}") from None
         return cls(Vocabulary.from_dict(data))

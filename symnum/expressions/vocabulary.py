@@ -71,9 +71,11 @@ class Vocabulary:
         missing = [w for w in used if w not in index] + [f"role {r}" for r in ROLES if r not in self.roles]
         if missing:
             raise InvalidInput(f"vocabulary {self.name!r} lacks {missing[:5]}")
-        numbers = tuple(self.floats.vocabulary())
         first = index.get("+", len(self.words))
-        if self.words[first : first + len(numbers)] != numbers:
+        # Counted before they are made: a damaged file can ask for ten million words.
+        count = 2 + self.floats.mantissas + self.floats.exponents
+        numbers = tuple(self.floats.vocabulary()) if first + count <= len(self.words) else ()
+        if not numbers or self.words[first : first + count] != numbers:
             raise InvalidInput(
                 f"vocabulary {self.name!r}: the words of numbers must stand together, from '+' on"
             )
