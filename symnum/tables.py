@@ -136,6 +136,8 @@ def features_and_target(
 
 def find_column(table: pd.DataFrame, name: str) -> str:
     """Return the name if the table has such a column; else raise InvalidInput that shows near matches."""
+    if name in table.columns:
+        return name
     columns = [str(c) for c in table.columns]
     if name in columns:
         return name

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from symnum.evaluation.task import Task
-from symnum.exceptions import InvalidInput, MissingExtra
+from symnum.exceptions import InvalidInput
+from symnum.yaml_files import read_yaml
+
+_MOST_SEEDS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,23 +91,9 @@ def read_config(path: str | Path) -> Config:
     InvalidInput
         When the file cannot be read or something in it is unknown, missing or of the wrong kind.
     """
+    data = read_yaml(path)
     try:
-        import yaml
-    except ImportError:
-        raise MissingExtra("configurations are YAML; install the extra `eval`") from None
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(
-            f"cannot read {str(path)!r}: {getattr(error, 'strerror', None) or error}"
-        ) from None
-    try:
-        _refuse_repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader))
-        data = yaml.safe_load(text)
         return make_config(data)
-    except yaml.YAMLError as error:
-        where = " ".join(str(error).split())
-        raise InvalidInput(f"{path}: no YAML: {where}") from None
     except InvalidInput as error:
         raise InvalidInput(f"{path}: {error}") from None
 
@@ -131,6 +120,10 @@ def make_config(data: Any) -> Config:
             raise InvalidInput(f"{place}: 'every' and 'first' must be at least 1, 'noise' must not be empty")
     if config.workers < 1 or config.memory_mb <= 0:
         raise InvalidInput("'workers' and 'memory_mb' must be positive")
+    if not 0 < config.max_time < float("inf"):
+        raise InvalidInput(f"'max_time' must be a positive number of seconds, got {config.max_time}")
+    if isinstance(config.seeds, int) and not 0 <= config.seeds <= _MOST_SEEDS:
+        raise InvalidInput(f"'seeds' counts at most {_MOST_SEEDS}, got {config.seeds}")
     if not config.methods or config.seeds == () or config.seeds == 0:
         raise InvalidInput("'methods' and 'seeds' must not be empty")
     return config
@@ -219,8 +212,8 @@ def _convert(value: Any, kind: str, place: str) -> Any:
         if value is None and kind.endswith("None"):
             return None
         return {"s": _text, "f": _number, "i": _whole}[kind[0]](value)
-    except (TypeError, ValueError):
-        raise InvalidInput(f"{place}: expected {_KINDS[kind]}, got {value!r}") from None
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidInput(f"{place}: expected {_KINDS[kind]}, got {repr(value)[:100]}") from None
 
 
 def _text(value: Any) -> str:
@@ -239,19 +232,3 @@ def _whole(value: Any) -> int:
     if isinstance(value, bool) or int(value) != value:
         raise TypeError
     return int(value)
-
-
-def _refuse_repeated_keys(node: Any) -> None:
-    """YAML readers silently keep the last of two equal keys."""
-    import yaml
-
-    if isinstance(node, yaml.MappingNode):
-        seen = set()
-        for key, value in node.value:
-            if key.value in seen:
-                raise InvalidInput(f"{key.value!r} occurs twice (line {key.start_mark.line + 1})")
-            seen.add(key.value)
-            _refuse_repeated_keys(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            _refuse_repeated_keys(value)

@@ -13,6 +13,7 @@ from symnum.evaluation.prose_routes import Outcome, Route
 from symnum.exceptions import InvalidInput
 from symnum.synthesis.families.pde_families import PDE_FAMILIES
 from symnum.synthesis.families.trajectories import family_names
+from symnum.yaml_files import read_yaml
 
 _STATES_ONLY = ("states", "persistence", "deeponet", "gru")
 
@@ -102,14 +103,12 @@ class Study:
         InvalidInput
             When the file cannot be read or holds something unknown.
         """
-        import yaml
-
         try:
-            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+            data = read_yaml(path)
             table: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
             table["conditions"] = tuple(Condition(**c) for c in table.get("conditions", [{}]))
             return cls(**table)
-        except (OSError, yaml.YAMLError, TypeError, AttributeError) as error:
+        except (InvalidInput, TypeError, AttributeError) as error:
             raise InvalidInput(
                 f"{path} is no study ({error}); it holds {', '.join(f.name for f in fields(cls))}"
             ) from None

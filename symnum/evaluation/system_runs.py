@@ -16,6 +16,7 @@ import numpy as np
 from symnum.evaluation.methods.dynamics import make_system_method, simulate
 from symnum.evaluation.systems import corrupt, same_structure, side_error, system_case, trajectory_r2
 from symnum.exceptions import InvalidInput, SymnumError
+from symnum.yaml_files import read_yaml
 
 GOOD = 0.9
 """R2 above which a trajectory counts as reproduced, as in ODEFormer's tables."""
@@ -90,12 +91,7 @@ def read_system_config(path: Path) -> dict[str, Any]:
     InvalidInput
         When the file cannot be read or something is missing.
     """
-    import yaml
-
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise InvalidInput(f"cannot read {str(path)!r}: {error}") from None
+    data = read_yaml(path)
     wanted = {"systems", "methods", "corruptions", "seeds", "max_time"}
     if not isinstance(data, dict) or not wanted <= set(data):
         raise InvalidInput(f"{path.name} must hold {', '.join(sorted(wanted))}")

@@ -13,7 +13,7 @@ from transformers.utils import logging
 
 from symnum.exceptions import InvalidInput
 from symnum.expressions.tokenizer import ExpressionTokenizer
-from symnum.models.weights import check_weights, find_weights
+from symnum.models.weights import CONFIG, check_weights, find_weights
 
 
 class PretrainedNetwork(PreTrainedModel):
@@ -57,7 +57,9 @@ class PretrainedNetwork(PreTrainedModel):
             When files are damaged, of another version, or belong to another tokenizer.
         """
         folder = find_weights(cls.default_weights if name is None else name, hub)
-        check_weights(folder, cls.config_class.model_type, cls.tokenizer_of)  # type: ignore[union-attr]
+        kind: Any = cls.config_class
+        shapes = check_weights(folder, kind.model_type, cls.tokenizer_of, kind().to_dict())
+        cls._check_shapes(folder, shapes)
         fixed = {"use_safetensors": True, "local_files_only": True, "output_loading_info": True}
         settings = {"dtype": torch.float32} | kwargs | fixed
         with _without_bars():
@@ -69,6 +71,26 @@ class PretrainedNetwork(PreTrainedModel):
                 f"{wrong[0]}; use the config.json saved with these weights"
             )
         return model
+
+    @classmethod
+    def _check_shapes(cls, folder: Path, shapes: dict[str, tuple[int, ...]]) -> None:
+        """Raise InvalidInput unless the tensors are those of the configuration; none is made for it."""
+        try:
+            with torch.device("meta"):
+                model = cls(cls.config_class.from_pretrained(folder, local_files_only=True))  # type: ignore
+        except InvalidInput:
+            raise
+        except Exception as error:  # whatever odd values can do to those who compute with them
+            raise InvalidInput(
+                f"{folder / CONFIG} describes no model ({type(error).__name__}: {str(error)[:200]}); "
+                "use the config.json saved with these weights"
+            ) from None
+        for name, tensor in model.state_dict().items():
+            if name in shapes and shapes[name] != tuple(tensor.shape):
+                raise InvalidInput(
+                    f"{folder}: {name} has shape {shapes[name]}, its config.json describes "
+                    f"{tuple(tensor.shape)}; use the config.json saved with these weights"
+                )
 
 
 @contextmanager

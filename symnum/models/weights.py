@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,10 @@ from symnum.exceptions import InvalidInput, WeightsNotFound
 from symnum.expressions.tokenizer import FILE_NAME as TOKENIZER
 from symnum.expressions.tokenizer import ExpressionTokenizer
 
+_ADAPTER = "adapter_config.json"
+_WRITTEN = ("use_cache", "torch_dtype")
+"""What versions of transformers add to a ``config.json``."""
+_LARGEST = 10_000
 CONFIG, TENSORS, CARD = "config.json", "model.safetensors", "README.md"
 SHIPPED = Path(__file__).with_name("shipped")
 _OFFLINE = ("SYMNUM_OFFLINE", "HF_HUB_OFFLINE")
@@ -84,8 +88,15 @@ def _download(name: str) -> Path:
     return Path(snapshot_download(name, allow_patterns=files))
 
 
-def check_weights(folder: Path, model_type: str, expected: Callable[[Any], ExpressionTokenizer]) -> None:
+def check_weights(
+    folder: Path,
+    model_type: str,
+    expected: Callable[[Any], ExpressionTokenizer],
+    known: Collection[str],
+) -> dict[str, tuple[int, ...]]:
     """Raise InvalidInput when the files of a folder are damaged or of another kind or version.
+
+    Nothing is made yet that ``config.json`` could ask too much memory or foreign code for.
 
     Parameters
     ----------
@@ -94,23 +105,63 @@ def check_weights(folder: Path, model_type: str, expected: Callable[[Any], Expre
         What ``config.json`` must say.
     expected : callable
         Tokenizer that belongs to a configuration (a dict).
+    known : collection of str
+        What ``config.json`` may hold; transformers would act on more, such as ``attn_implementation``, which
+        can name code on the hub.
+
+    Returns
+    -------
+    dict
+        Shape of every tensor in the file.
     """
     retry = "copy the folder again, or train the weights again"
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         found = config.get("model_type")
-    except (ValueError, AttributeError, OSError) as error:
+    except (ValueError, AttributeError, OSError, RecursionError) as error:
         raise InvalidInput(f"{folder / CONFIG} is damaged ({error}); {retry}") from None
     if found != model_type:
         raise InvalidInput(f"{folder} holds a model of type {found!r}, not {model_type!r}")
     try:
         with safe_open(folder / TENSORS, framework="numpy") as tensors:
-            tensors.keys()
-    except (SafetensorError, OSError) as error:
+            shapes = {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, OverflowError) as error:
         raise InvalidInput(f"{folder / TENSORS} is damaged ({error}); {retry}") from None
+    if (folder / _ADAPTER).exists():
+        raise InvalidInput(f"{folder} holds {_ADAPTER}, which can name other weights; remove it")
+    _check_config(folder / CONFIG, config, known, shapes)
     tokenizer = ExpressionTokenizer.load(folder)
-    if tokenizer != expected(config):
+    try:
+        own = expected(config)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidInput(f"{folder / CONFIG} is damaged (max_dim: {error}); {retry}") from None
+    if tokenizer != own:
         raise InvalidInput(
             f"{folder / TOKENIZER} does not belong to this model: its words are others than those of "
-            f"{expected(config)!r}, so tokens would be misread; use the one saved with the model"
+            f"{own!r}, so tokens would be misread; use the one saved with the model"
         )
+    return shapes
+
+
+def _check_config(
+    path: Path, config: dict[str, Any], known: Collection[str], shapes: Mapping[str, tuple[int, ...]]
+) -> None:
+    """Refuse unknown settings, and sizes that the tensors in the file do not have."""
+    unknown = sorted(k for k in config if k not in known and k not in _WRITTEN)
+    if unknown:
+        raise InvalidInput(
+            f"{path} holds settings that are none of this model: {', '.join(unknown)[:200]}; remove them "
+            "if you know what they are for"
+        )
+    largest = max((n for shape in shapes.values() for n in shape), default=0)
+    for name, value in config.items():
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            continue
+        most = len(shapes) if name.endswith("_layers") else max(largest, _LARGEST)
+        if not -most <= value <= most or (
+            value < 0 and name.endswith("_layers")
+        ):  # the first is false for NaN
+            raise InvalidInput(
+                f"{path}: {name} is {value}, the tensors in the file allow up to {most}; "
+                "use the config.json saved with these weights"
+            )

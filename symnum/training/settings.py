@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 from symnum.exceptions import InvalidInput
 from symnum.synthesis import EquationGenerator
 from symnum.synthesis.presets import UNIQUE, preset
+from symnum.yaml_files import read_yaml
 
 
 @dataclass(frozen=True)
@@ -84,23 +85,23 @@ class Settings:
         InvalidInput
             When the file cannot be read or a setting is unknown.
         """
-        import yaml
-
-        try:
-            content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
-            raise InvalidInput(f"cannot read the settings {str(path)!r}: {error}") from None
+        content = read_yaml(path)
         if not isinstance(content, dict):
             raise InvalidInput(f"{path} holds no settings; see pretrain/configs for examples")
         for key, value in (changes or {}).items():
             section, _, name = key.rpartition(".")
             target = content.setdefault(section, {}) if section else content
+            if not isinstance(target, dict):
+                raise InvalidInput(f"{section}: expected 'name: value' pairs, got {target!r:.100}")
             target[name] = value
         return cls.from_dict(content)
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Self:
         """Settings of plain types."""
+        for section in ("data", "model", "training"):
+            if not isinstance(content.get(section) or {}, Mapping):
+                raise InvalidInput(f"{section}: expected 'name: value' pairs, got {content[section]!r:.100}")
         _known(content, cls, "settings")
         data = dict(content.get("data") or {})
         _known(data, cls.data_class, "data")
@@ -119,6 +120,6 @@ class Settings:
 
 def _known(content: Mapping[str, Any], cls: type, where: str) -> None:
     known = [f.name for f in fields(cls)]
-    unknown = sorted(set(content) - set(known))
+    unknown = sorted(map(str, set(content) - set(known)))
     if unknown:
         raise InvalidInput(f"unknown {where}: {', '.join(unknown)}; there are {', '.join(known)}")
