@@ -9,6 +9,7 @@ from typing import Any
 from symnum.expressions.expression import Expression
 from symnum.problem import Problem
 from symnum.search.candidate import Candidate, HallOfFame
+from symnum.search.scaling import as_given, loss_as_given
 from symnum.search.selection import scores, select
 from symnum.uncertainty import of_front
 
@@ -41,7 +42,7 @@ def set_results(
     """
     import pandas as pd
 
-    problem = hall.problem
+    problem, front = as_given(hall, front)
     model.expressions_ = [c.expression for c in front]
     consistent = units_consistent(model.expressions_, problem)
     allowed = [i for i, ok in enumerate(consistent) if ok] or list(range(len(front)))
@@ -53,8 +54,8 @@ def set_results(
         reason += f"; a formula with a far better fit contradicts the units, check them: {text}"
     table = {
         "complexity": [c.complexity for c in front],
-        "loss": [c.loss for c in front],
-        "score": scores(list(front)),
+        "loss": [loss_as_given(hall, c.loss) for c in front],
+        "score": scores(front),
         "r2": [c.r2 for c in front],
         "equation": [str(e) for e in model.expressions_],
         "selected": [i == model.best_index_ for i in range(len(front))],
@@ -62,9 +63,9 @@ def set_results(
     if problem.units is not None:
         table["units_ok"] = consistent
     model.equations_ = pd.DataFrame(table)
-    model.uncertainties_ = of_front(
-        model.expressions_, problem, [c.loss for c in front], hall.row_loss.squared
-    )
+    # Covariances in numbers of extreme size are no float64: nothing is said about them.
+    squared = hall.row_loss.squared and hall.scaling is None
+    model.uncertainties_ = of_front(model.expressions_, problem, [c.loss for c in front], squared)
     model.ledger_ = pd.DataFrame([asdict(stage) for stage in ledger])
     model.history_ = pd.DataFrame(list(history))
     model.seconds_, model.stop_reason_, model._template = seconds, reason, model.template

@@ -11,6 +11,7 @@ from typing import Any
 from symnum.run_folder import Checkpoints, open_folder
 from symnum.search.budget import Budget
 from symnum.search.candidate import Candidate, HallOfFame
+from symnum.search.scaling import as_given, loss_as_given
 
 log = logging.getLogger("symnum")
 log.addHandler(logging.NullHandler())  # the user's program decides what is done with messages
@@ -112,19 +113,25 @@ class Monitor:
         front = self.hall.front()
         if candidate not in front:
             return False
+        shown = as_given(self.hall, front)[1]
+        if self.hall.scaling is not None:  # its formula in the user's numbers, unless it has none
+            stage = candidate.stage
+            candidate = next((c for c in shown if (c.bits, c.stage) == (candidate.bits, stage)), None)
+            if candidate is None:
+                return False
         elapsed, evaluations = self.budget.elapsed, self.budget.evaluations
-        text = candidate.expression.text(6)
+        text, loss = candidate.expression.text(6), loss_as_given(self.hall, candidate.loss)
         if self.model.verbose:
-            print(f"[{elapsed:7.2f} s] {candidate.loss:12.5g}  {text}")  # noqa: T201
-        log.debug("%.2f s, %s: loss %.5g, %s", elapsed, candidate.stage, candidate.loss, text)
+            print(f"[{elapsed:7.2f} s] {loss:12.5g}  {text}")  # noqa: T201
+        log.debug("%.2f s, %s: loss %.5g, %s", elapsed, candidate.stage, loss, text)
         self.history.append({
             "seconds": elapsed, "evaluations": evaluations, "stage": candidate.stage,
-            "complexity": candidate.complexity, "loss": candidate.loss, "r2": candidate.r2,
+            "complexity": candidate.complexity, "loss": loss, "r2": candidate.r2,
             "bits": candidate.bits, "equation": text,
         })  # fmt: skip
         if self.checkpoints is not None:
             self.checkpoints.show(front, self.ledger, self.history, elapsed)
-        event = SearchEvent(front, elapsed, evaluations, candidate.stage, self.model._output)
+        event = SearchEvent(shown, elapsed, evaluations, candidate.stage, self.model._output)
         return any([bool(callback(event)) for callback in self.model.callbacks or ()])
 
 

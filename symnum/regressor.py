@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from symnum.search.budget import Budget
 from symnum.search.candidate import JUDGED_ROWS, VERIFYING, HallOfFame
 from symnum.search.dimensional import statement
 from symnum.search.losses import make_loss
+from symnum.search.scaling import scaling_of
 from symnum.search.settings import (
     Settings,
     check_parameters,
@@ -244,12 +246,17 @@ class SymbolicRegressor(Uncertainties, RegressorMixin, BaseEstimator):
     def _run(self, problem: Problem, settings: Settings) -> None:
         budget = Budget(self._seconds(len(problem.y)), self.max_evals).start()
         rng = generator(self.random_state)
+        scaling = scaling_of(problem, self.loss, self.template is not None)
+        former = self._former(problem.names) if self.warm_start else []
+        if scaling is not None:
+            problem, former = scaling.scaled, [scaling.inward(e) for e in former]
+            settings = replace(settings, guesses=tuple(scaling.inward(g) for g in settings.guesses))
         loss = make_loss(self.loss, problem.X, problem.y)
         hall, ledger = HallOfFame(problem, self.max_complexity, settings.whole, loss), []
+        hall.scaling = scaling
         monitor = Monitor(self, hall, budget, ledger)
-        if self.warm_start:
-            for e in self._former(problem.names):
-                hall.add(e, "warm start", budget.elapsed)
+        for e in former:
+            hall.add(e, "warm start", budget.elapsed)
         note = "" if problem.units is None else statement(problem.units, problem.names)
         if note:
             warnings.warn(note, UserWarning, stacklevel=3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,6 +94,7 @@ class HallOfFame:
         self.names = problem.names
         self.seeds: tuple[Expression, ...] = ()  # formulas whose parts a search should build with
         self.best: dict[int, Candidate] = {}
+        self.scaling: Any = None  # `symnum.search.scaling.Scaling` of a table of extreme numbers
         self.tried: set[Expression] = set()
         weights = problem.weights
         self._weights = None if weights is None else weights / weights.sum()

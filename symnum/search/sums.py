@@ -327,6 +327,8 @@ class _ExactSums:
         good = [int(k) for k in elements[np.argsort(self.cost[elements], kind="stable")][:3_000]]
         columns = [self.column(k)[0][:_CHOICE_ROWS] for k in good]
         keep = [i for i, v in enumerate(columns) if np.all(np.isfinite(v)) and np.ptp(v) > 0]
+        if not keep:
+            return
         values, index = np.stack([columns[i] for i in keep]), [good[i] for i in keep]
         y = self.y[:_CHOICE_ROWS]
         made = choose_terms(values, y, np.ones(len(y)), 5, _EXACT_WIDTH, stop)
