@@ -34,6 +34,7 @@ from symnum.search.settings import (
     jobs,
     make_settings,
     read_units,
+    refuse_missing,
 )
 from symnum.uncertainty import Uncertainties
 
@@ -225,6 +226,7 @@ class SymbolicRegressor(Uncertainties, RegressorMixin, BaseEstimator):
         check_parameters(params)
         jobs(self.n_jobs)
         names = column_names(X, variable_names)
+        refuse_missing(X)
         X, y = validate_data(
             self, X, y, dtype=np.float64, y_numeric=True, multi_output=True, ensure_min_samples=2
         )

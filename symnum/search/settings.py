@@ -166,6 +166,19 @@ def column_names(X: Any, given: Sequence[str] | None) -> tuple[str, ...]:
     return names
 
 
+def refuse_missing(X: Any) -> None:
+    """Raise InvalidInput that names column and row when a DataFrame lacks a value (NaN, None, NA, NaT)."""
+    if not hasattr(X, "isna") or np.ndim(X) != 2:
+        return
+    missing = np.asarray(X.isna())
+    if missing.any():
+        row, column = np.argwhere(missing)[0]
+        more = f" (and {missing.sum() - 1} more such cells)" if missing.sum() > 1 else ""
+        raise InvalidInput(
+            f"column {X.columns[column]!r} has no value (NaN) in row {row}{more}; drop or fill such rows"
+        )
+
+
 def read_units(names: Sequence[str], X_units: Any, y_units: Any) -> tuple | None:
     """Units of the columns and, last, of the target; None when none are given."""
     if X_units is None and y_units is None:

