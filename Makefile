@@ -41,7 +41,7 @@ format: $(VENV)/.dev
 typecheck: $(VENV)/.dev
 	$(VENV)/bin/pyright
 
-notebooks: $(VENV)/.dev
+notebooks: $(VENV)/.dev $(VENV)/.train
 ifeq ($(NOTEBOOKS),)
 	@echo 'notebooks: skipped, there is no notebook yet'
 else
@@ -72,6 +72,11 @@ $(VENV)/.base: $(METADATA) | $(VENV)/bin/python
 $(VENV)/.dev: $(METADATA) | $(VENV)/.base
 	@echo 'installing the development tools into $(VENV)'
 	$(PIP_INSTALL) -e '.[dev]'
+	@touch $@
+
+$(VENV)/.train: $(METADATA) | $(VENV)/.base
+	@echo 'installing networks and what trains them into $(VENV)'
+	$(PIP_INSTALL) -e '.[train]'
 	@touch $@
 
 $(VENV)/.docs: $(METADATA) | $(VENV)/.base
