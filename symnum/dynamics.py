@@ -23,6 +23,7 @@ from symnum.equations_of_motion.recordings import Recording, read_recordings
 from symnum.equations_of_motion.solution import Solution, solution_of
 from symnum.equations_of_motion.sources import make_sources
 from symnum.exceptions import BudgetExhausted, InvalidInput
+from symnum.expressions.expression import Expression
 from symnum.search.settings import generator
 
 if TYPE_CHECKING:
@@ -221,30 +222,31 @@ class DynamicsRegressor(BaseEstimator):
 
         assert search.best is not None  # noqa: S101
         self.solution_: Solution = solution_of(search.judge, search.best)
-        self.expressions_ = list(self.solution_.equations)
-        self.n_features_in_ = motion.observed
-        self.feature_names_in_ = np.array(motion.names[: motion.observed], dtype=object)
-        self.noise_ = np.sqrt(np.mean(np.concatenate([_finite(n) for n in motion.noise]) ** 2, axis=0))
-        self.trajectories_ = [Recording(r.t.copy(), r.U.copy()) for r in motion.recordings]
+        self.expressions_: list[Expression] = list(self.solution_.equations)
+        self.n_features_in_: int = motion.observed
+        self.feature_names_in_: NDArray[np.object_] = np.array(motion.names[: motion.observed], dtype=object)
+        noise = np.concatenate([_finite(n) for n in motion.noise])
+        self.noise_: Float = np.sqrt(np.mean(noise**2, axis=0))
+        self.trajectories_: list[Recording] = [Recording(r.t.copy(), r.U.copy()) for r in motion.recordings]
         fitted = model_states(search.judge, search.best)
         at_data = [
             s[rows, : motion.observed] for s, rows in zip(fitted or motion.states, motion.rows, strict=True)
         ]
-        self.fitted_ = at_data
+        self.fitted_: list[Float] = at_data
         data, model = np.concatenate([r.U for r in motion.recordings]), np.concatenate(at_data)
         loss = np.nanmean((data - model) ** 2, axis=0)
         spread = np.nanvar(data, axis=0)
-        self.equations_ = pd.DataFrame({
+        self.equations_: pd.DataFrame = pd.DataFrame({
             "state": self._left_sides(), "equation": self.equations(),
             "complexity": [e.complexity for e in self.expressions_], "loss": loss,
             "r2": 1 - loss / np.where(spread > 0, spread, 1.0),
         })  # fmt: skip
         where = [self._left_sides()[j] for j in self.solution_.owners]
-        self.constants_ = pd.DataFrame({
+        self.constants_: pd.DataFrame = pd.DataFrame({
             "state": where, "value": self.solution_.theta, "deviation": self.solution_.deviations
         })  # fmt: skip
-        self.ledger_ = pd.DataFrame(search.ledger)
-        self.stop_reason_ = reason
+        self.ledger_: pd.DataFrame = pd.DataFrame(search.ledger)
+        self.stop_reason_: str = reason
 
     def _check_parameters(self) -> None:
         if not np.isscalar(self.max_time) or not 0 < float(self.max_time) < np.inf:  # type: ignore[arg-type]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class SymnumError(Exception):
     """Base class of every error raised on purpose by symnum."""
@@ -25,14 +27,15 @@ class ParseError(InvalidInput):
     """
 
     def __init__(self, message: str, text: str = "", position: int | None = None) -> None:
-        self.text, self.position = text, position
+        self.text: str = text
+        self.position: int | None = position
         if position is not None and text:
             start = max(0, position - 30)
             shown = text[start : position + 30]
             message = f"{message}\n  {shown}\n  {' ' * (position - start)}^"
         super().__init__(message)
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         """Pickle by the finished message: it already holds the excerpt."""
         return (_rebuild_parse_error, (str(self), self.text, self.position))
 

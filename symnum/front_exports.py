@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import sympy
 
+JaxFunction = tuple[Callable[..., Any], NDArray[np.float64]]
+
 
 class FrontExports:
     """Forms of a fitted formula; the selected one unless `index` names another row of the front.
@@ -122,7 +124,7 @@ class FrontExports:
             ) from error
         return self._each(index, made)
 
-    def jax(self, index: Any = None) -> tuple[Callable[..., Any], NDArray[np.float64]] | list:
+    def jax(self, index: Any = None) -> JaxFunction | list[JaxFunction]:
         """Function ``f(X, constants)`` for JAX and its constants; see `symnum.jax_formula.jax_function`.
 
         Raises

@@ -13,7 +13,7 @@ from symnum.search.budget import Budget
 from symnum.search.candidate import Candidate, HallOfFame
 from symnum.search.scaling import as_given, loss_as_given
 
-log = logging.getLogger("symnum")
+log: logging.Logger = logging.getLogger("symnum")
 log.addHandler(logging.NullHandler())  # the user's program decides what is done with messages
 
 
@@ -79,7 +79,10 @@ class Monitor:
     """
 
     def __init__(self, model: Any, hall: HallOfFame, budget: Budget, ledger: list[Any]) -> None:
-        self.model, self.hall, self.budget, self.ledger = model, hall, budget, ledger
+        self.model: Any = model
+        self.hall: HallOfFame = hall
+        self.budget: Budget = budget
+        self.ledger: list[Any] = ledger
         self.history: list[dict[str, Any]] = []
         self.checkpoints: Checkpoints | None = None
         folder = run_folder(model)

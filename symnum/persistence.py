@@ -68,6 +68,7 @@ def _data(model: Any) -> dict[str, Any]:
         "units": model.units_,
         "uncertainties": [None if u is None else u.to_dict() for u in getattr(model, "uncertainties_", [])],
         "n_rows": model.n_rows_,
+        "next_seed": vars(model).get("_next_seed"),
     }
 
 
@@ -140,12 +141,15 @@ def _build(cls: type, data: dict[str, Any]) -> Any:
     model.best_index_, model.stop_reason_ = data["best_index"], data["stop_reason"]
     model.units_ = tuple(data["units"]) if data["units"] else None
     model.n_rows_ = data["n_rows"]
+    model._next_seed = data.get("next_seed")
     model._read_uncertainties(data.get("uncertainties"))
     count = len(model.expressions_)
     if not 0 <= model.best_index_ < count or len(model.equations_) != count:
         raise ValueError(f"{count} formulas, {len(model.equations_)} rows, row {model.best_index_} selected")
     if model.units_ is not None and len(model.units_) != model.n_features_in_ + 1:
         raise ValueError(f"{len(model.units_)} units for {model.n_features_in_} columns and the target")
+    if not isinstance(model._next_seed, int | None):
+        raise TypeError("next_seed is no whole number")
     if not isinstance(model.n_rows_, int) or not isinstance(model.stop_reason_, str):
         raise TypeError("n_rows or stop_reason is of another kind")
     for name in ("complexity", "loss", "score", "r2"):

@@ -109,7 +109,7 @@ class TensorBoardLog:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+        self.folder: Path = Path(folder)
         self._writer: Any = None
 
     def on_fit_begin(self, start: SearchStart) -> None:

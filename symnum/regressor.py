@@ -33,6 +33,7 @@ from symnum.search.settings import (
     generator,
     jobs,
     make_settings,
+    next_seed,
     read_units,
     refuse_missing,
 )
@@ -247,7 +248,8 @@ class SymbolicRegressor(Uncertainties, RegressorMixin, BaseEstimator):
 
     def _run(self, problem: Problem, settings: Settings) -> None:
         budget = Budget(self._seconds(len(problem.y)), self.max_evals).start()
-        rng = generator(self.random_state)
+        rng = generator(self._seed())
+        self._next_seed: int | None = next_seed(rng)
         scaling = scaling_of(problem, self.loss, self.template is not None)
         former = self._former(problem.names) if self.warm_start else []
         if scaling is not None:
@@ -294,6 +296,13 @@ class SymbolicRegressor(Uncertainties, RegressorMixin, BaseEstimator):
         if folder is not None:
             write_whole(self, folder)
 
+    def _seed(self) -> Any:
+        """Seed of the draws; a fit that goes on draws other numbers than the one before."""
+        given, following = self.random_state, vars(self).get("_next_seed")
+        if not self.warm_start or following is None or not isinstance(given, int | np.integer | None):
+            return given
+        return [following] if given is None else [following, given]
+
     def _seconds(self, rows: int) -> float | None:
         """Seconds for the search; of a large table the last ones are for judging the front on all rows."""
         if self.max_time is None or rows <= JUDGED_ROWS:
@@ -312,7 +321,7 @@ class SymbolicRegressor(Uncertainties, RegressorMixin, BaseEstimator):
             "uncertainties_",
         ):
             setattr(self, name, [getattr(part, name) for part in self.outputs_])
-        self.n_rows_ = self.outputs_[0].n_rows_
+        self.n_rows_: int = self.outputs_[0].n_rows_
 
     def _former(self, names: tuple[str, ...]) -> list[Expression]:
         """Formulas of the fit before, as far as they speak of these columns."""
@@ -368,6 +377,9 @@ class SymbolicRegressor(Uncertainties, RegressorMixin, BaseEstimator):
     @classmethod
     def from_run(cls, folder: str | Path) -> SymbolicRegressor:
         """Model of a run with `output_directory`, finished or not; its `fit` goes on from what was found.
+
+        The random numbers go on too: with the same budget of evaluations, going on from the same folder gives
+        the same table each time, even where the run's `random_state` was None or a generator.
 
         Parameters
         ----------

@@ -78,7 +78,9 @@ class Checkpoints:
     """
 
     def __init__(self, model: Any, hall: HallOfFame, folder: Path) -> None:
-        self.model, self.hall, self.folder = model, hall, folder
+        self.model: Any = model
+        self.hall: HallOfFame = hall
+        self.folder: Path = folder
         self._state: tuple[Any, ...] | None = None
         self._news, self._end = threading.Event(), threading.Event()
         self.failure: Exception | None = None
@@ -118,6 +120,7 @@ class Checkpoints:
         model = self.model
         partial = type(model)(**model.get_params(deep=False))
         partial.n_features_in_ = model.n_features_in_
+        partial._next_seed = vars(model).get("_next_seed")
         if hasattr(model, "feature_names_in_"):
             partial.feature_names_in_ = np.array(model.feature_names_in_, dtype=object)
         set_results(partial, self.hall, front, ledger, history, seconds, UNFINISHED)

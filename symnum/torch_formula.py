@@ -48,8 +48,10 @@ class FormulaModule(nn.Module):
 
     def __init__(self, expression: Expression) -> None:
         super().__init__()
-        self.expression = expression
-        self.constants = nn.Parameter(torch.tensor(expression.constants.copy(), dtype=torch.float64))
+        self.expression: Expression = expression
+        self.constants: nn.Parameter = nn.Parameter(
+            torch.tensor(expression.constants.copy(), dtype=torch.float64)
+        )
 
     def forward(self, X: Tensor) -> Tensor:
         """Values of the formula, in the floating-point type of X.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from symnum import SymbolicRegressor
+from symnum import Expression, SymbolicRegressor
 from symnum.exceptions import InvalidInput
 
 FORMULAS = "9.1", "m*v", "m*v**2*0.4", "0.5*m*v**2", "0.5*m*v**2 + 0.0001"
@@ -78,8 +79,7 @@ def test_several_outputs_have_folders(data, tmp_path, search):
     back = SymbolicRegressor.from_run(tmp_path)
     np.testing.assert_array_equal(back.predict(X), model.predict(X))
     one = SymbolicRegressor.from_run(tmp_path / "output-1")
-    rows = X.to_numpy()
-    np.testing.assert_array_equal(one.predict(rows), model.outputs_[1].predict(rows))
+    np.testing.assert_array_equal(one.predict(X), model.outputs_[1].predict(X))
     assert pd.read_csv(tmp_path / "equations.csv")["output"].unique().tolist() == [0, 1]
     (tmp_path / "model.json").unlink()
     with pytest.raises(InvalidInput, match=r"one by one: from_run\('.*output-0'\)"):
@@ -143,3 +143,52 @@ def test_killed_in_the_middle(tmp_path, given_search):
     assert model.search == "auto"  # a search object is code, which no file holds
     model.set_params(search=given_search("x1"), max_evals=10).fit(X, 2 * X[:, 0])
     assert model.equations_["loss"].min() <= stored["equations"]["loss"][-1]
+
+
+class Rolling:
+    """Search that notes its random numbers."""
+
+    def __init__(self) -> None:
+        self.drawn: list[int] = []
+
+    def run(self, problem, budget, rng, hall, ledger):
+        budget.charge(1)
+        self.drawn.append(int(rng.integers(10**9)))
+        yield from filter(None, [hall.add(Expression.parse("0.5*m*v**2", problem.names), "", 0.0)])
+
+
+@pytest.mark.parametrize("seed", [7, None, "generator"])
+def test_going_on_draws_further_numbers_and_always_the_same_ones(data, tmp_path, seed):
+    given = np.random.default_rng(3) if seed == "generator" else seed
+    search = Rolling()
+    SymbolicRegressor(search=search, random_state=given, output_directory=tmp_path / "run").fit(*data)
+    for name in ("a", "b"):
+        shutil.copytree(tmp_path / "run", tmp_path / name)
+        SymbolicRegressor.from_run(tmp_path / name).set_params(search=search).fit(*data)
+    other = SymbolicRegressor.from_run(tmp_path / "run").set_params(search=search, random_state=8)
+    other.fit(*data)
+    first, a, b, reseeded = search.drawn
+    assert a == b
+    assert len({first, a, reseeded}) == 3
+
+
+def test_a_warm_start_goes_on_in_the_random_numbers_too(data):
+    drawn = []
+    for _ in range(2):
+        model = SymbolicRegressor(search=Rolling(), random_state=1, warm_start=True)
+        for _ in range(3):
+            model.fit(*data)
+        drawn.append(model.search.drawn)
+    assert drawn[0] == drawn[1]
+    assert len(set(drawn[0])) == 3
+
+
+def test_outputs_know_the_names_of_the_columns(data, tmp_path, search):
+    X, y = data
+    model = SymbolicRegressor(search=search, output_directory=tmp_path).fit(X, np.column_stack([y, X["m"]]))
+    for place, one in [*enumerate(model.outputs_), *enumerate(SymbolicRegressor.from_run(tmp_path).outputs_)]:
+        assert list(one.feature_names_in_) == ["m", "v"]
+        np.testing.assert_array_equal(one.predict(X), model.predict(X)[:, place])
+        with pytest.raises(ValueError, match="feature names"):
+            one.predict(X[["v", "m"]])
+    assert SymbolicRegressor.from_run(tmp_path / "output-1").predict(X).shape == (60,)

@@ -111,3 +111,18 @@ def test_without_jax_the_way_out_is_named(monkeypatch):
 
     with pytest.raises(MissingExtra, match=r"source\('jax'\)"):
         jax_function(Expression.parse("x0"))
+
+
+@pytest.mark.filterwarnings("ignore")  # of the exporter
+def test_the_recipe_for_onnx(torch, module_class):
+    pytest.importorskip("onnxscript", reason="onnx and onnxscript are not installed")
+    from onnx.reference import ReferenceEvaluator
+
+    e = Expression.parse(f"{FORMULA} + max(x0, 1) - sign(x1) + cbrt(x0)", ("x0", "x1"))
+    example = torch.zeros(2, 2, dtype=torch.float64)
+    rows = torch.export.Dim("rows")
+    program = torch.onnx.export(module_class(e), (example,), dynamic_shapes=({0: rows},), verbose=False)
+    runtime = ReferenceEvaluator(program.model_proto)
+    X = np.random.default_rng(0).uniform(0.1, 3, (30, 2))
+    (values,) = runtime.run(None, {runtime.input_names[0]: X})
+    np.testing.assert_allclose(values, e.evaluate(X), rtol=1e-12)

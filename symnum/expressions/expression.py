@@ -415,7 +415,7 @@ class Expression:
     def __hash__(self) -> int:
         return hash(self._key)
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         return (_raw, (self._codes, self._constants, self._names))
 
     # ---------------------------------------------------------------- arithmetic

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from symnum.exceptions import InvalidInput
 from symnum.expressions.expression import Expression
+from symnum.expressions.floats import FloatCodec
 from symnum.expressions.token_trees import TreeReader, TreeWriter
 from symnum.expressions.vocabulary import Vocabulary, prose_vocabulary, snip_vocabulary
 
@@ -47,11 +48,14 @@ class ExpressionTokenizer:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
-        self.floats = vocabulary.floats
+        self.floats: FloatCodec = vocabulary.floats
         index = vocabulary.index
         roles = {role: index[word] for role, word in vocabulary.roles.items()}
-        self.pad_id, self.bos_id, self.eos_id = roles["pad"], roles["bos"], roles["eos"]
-        self.placeholder_id, self.separator_id = roles["placeholder"], roles["separator"]
+        self.pad_id: int = roles["pad"]
+        self.bos_id: int = roles["bos"]
+        self.eos_id: int = roles["eos"]
+        self.placeholder_id: int = roles["placeholder"]
+        self.separator_id: int = roles["separator"]
         self._input_pad_id = roles.get("input_pad")
         self._first_number = index["+"]
         self._reader = TreeReader(vocabulary)

@@ -134,11 +134,11 @@ class PROSEForecaster(BaseEstimator):
             proposals.append(Proposal(given, None, 0.0, "guess"))
         left = max(self.max_time - (time.perf_counter() - began), 0.5)
         self.candidates_: list[Refit] = refit(recording.t, recording.U, proposals, left, motion)
-        self.n_features_in_ = len(names)
-        self.feature_names_in_ = np.array(names, dtype=object)
+        self.n_features_in_: int = len(names)
+        self.feature_names_in_: NDArray[np.object_] = np.array(names, dtype=object)
         best = self.candidates_[0] if self.candidates_ else None
-        self.expressions_ = [] if best is None else list(best.equations)
-        self.noise_ = np.full(len(names), np.nan) if best is None else best.noise
+        self.expressions_: list[Expression] = [] if best is None else list(best.equations)
+        self.noise_: Float = np.full(len(names), np.nan) if best is None else best.noise
         return self
 
     # ---------------------------------------------------------------- reading
@@ -269,7 +269,7 @@ class NetworkProposals:
     """
 
     def __init__(self, model: str | Path | PROSEModel = "prose-ode-small", candidates: int = 24) -> None:
-        self.forecaster = PROSEForecaster(model, candidates=candidates)
+        self.forecaster: PROSEForecaster = PROSEForecaster(model, candidates=candidates)
         self.forecaster._model()  # missing weights are known before the search
         self._found: tuple[Motion, list[Proposal]] | None = None
 

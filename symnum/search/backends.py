@@ -21,6 +21,19 @@ BACKENDS = {
 PLANNED = ("snip-latent", "tpsr")
 
 
+def missing(search: str) -> str:
+    """What a search lacks to run here, empty when nothing.
+
+    Parameters
+    ----------
+    search : str
+        A name of `BACKENDS`.
+    """
+    module = importlib.import_module(BACKENDS[search].partition(":")[0])
+    reason = getattr(module, "missing", None)
+    return "" if reason is None else reason()
+
+
 def make_backend(search: Any, operators: Sequence[str] | None, n_jobs: int) -> Any:
     """Backend object for the `search` parameter.
 

@@ -42,6 +42,7 @@ def fit(
         raise InvalidInput(f"{len(units)} y_units were given for {count} outputs")
     former = getattr(model, "outputs_", []) if model.warm_start else []
     made = [former[j] if len(former) == count else type(model)() for j in range(count)]
+    table = _named(X, model)
     began, spent, stopped = time.perf_counter(), 0, False
     failure: BaseException | None = None
     for j, part in enumerate(made):
@@ -55,7 +56,7 @@ def fit(
         if stopped:
             part.max_time, part.max_evals, part.callbacks = None, _BRIEF, None
         try:
-            part.fit(X, y[:, j], sample_weight, names, X_units, units[j])
+            part.fit(table, y[:, j], sample_weight, names, X_units, units[j])
         except Exception as error:
             if j == 0 or not hasattr(part, "expressions_"):
                 raise
@@ -67,6 +68,15 @@ def fit(
     model._collect()
     if failure is not None:
         raise failure
+
+
+def _named(X: NDArray[np.float64], model: Any) -> Any:
+    """Table with the columns' names where `model` was given them: each output checks them as it does."""
+    if not hasattr(model, "feature_names_in_"):
+        return X
+    import pandas as pd
+
+    return pd.DataFrame(X, columns=model.feature_names_in_)
 
 
 def pairs(model: Any, index: Any) -> Iterator[tuple[Any, int | None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -140,6 +141,11 @@ def generator(random_state: Any) -> np.random.Generator:
         raise InvalidInput(
             f"random_state must be an int, a Generator or None, got {random_state!r}"
         ) from error
+
+
+def next_seed(rng: np.random.Generator) -> int:
+    """Seed for the run that goes on from one with this generator, which is left as it is."""
+    return int(copy.deepcopy(rng).integers(2**62))
 
 
 def column_names(X: Any, given: Sequence[str] | None) -> tuple[str, ...]:

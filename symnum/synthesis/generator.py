@@ -80,11 +80,11 @@ class EquationGenerator:
     ) -> None:
         if not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
             raise InvalidInput(f"seed must be a whole number from 0 to 2**63 - 1, got {seed!r}")
-        self.law = _find_law(preset, max_dim, n_points, exclude_benchmarks, operators)
-        self.preset = preset if isinstance(preset, str) else "custom"
-        self.seed = int(seed)
-        self.unique = self.preset in UNIQUE if unique is None else unique
-        self.tokenizer = ExpressionTokenizer.snip(self.law.dims[1])
+        self.law: SampleLaw = _find_law(preset, max_dim, n_points, exclude_benchmarks, operators)
+        self.preset: str = preset if isinstance(preset, str) else "custom"
+        self.seed: int = int(seed)
+        self.unique: bool = self.preset in UNIQUE if unique is None else unique
+        self.tokenizer: ExpressionTokenizer = ExpressionTokenizer.snip(self.law.dims[1])
         self._writer = TokenWriter(self.tokenizer)
         self._writer.check_operators([*self.law.operators.binary, *self.law.operators.unary])
         self._kernel_law = _kernel_law(self.law)

@@ -62,6 +62,13 @@ def test_reasons_name_what_is_missing():
     assert "nonexistent_package" in make_method("nonexistent_package.module").missing()
 
 
+def test_our_searches_say_what_they_lack(monkeypatch):
+    assert make_method("symnum-genetic").missing() == ""
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "torch" else find(name))
+    assert "torch is not installed" in make_method("symnum-dysymnet").missing()
+
+
 def test_pysr_without_julia_is_a_reason(monkeypatch):
     import symnum.evaluation.methods.pysr as place
 

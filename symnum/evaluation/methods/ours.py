@@ -33,6 +33,12 @@ class Symnum(Method):
 
         return symnum.__version__
 
+    def missing(self) -> str:
+        """What the search lacks: torch, or Julia."""
+        from symnum.search.backends import missing
+
+        return super().missing() or missing(self.search)
+
     def load(self) -> None:
         """Import the search as well; it is loaded on use."""
         from symnum.search.backends import make_backend

@@ -100,13 +100,13 @@ class PROSEModel(PretrainedNetwork):
     def __init__(self, config: PROSEConfig) -> None:
         super().__init__(config)
         c = config
-        self.tokenizer = self.tokenizer_of({"max_dim": c.max_dim, "grid": c.grid})
+        self.tokenizer: ExpressionTokenizer = self.tokenizer_of({"max_dim": c.max_dim, "grid": c.grid})
         words, pad = self.tokenizer.vocab_size, self.tokenizer.pad_id
-        self.data_encoder = DataEncoder(c)
-        self.symbol_encoder = SymbolEncoder(c, words, pad) if c.symbol_input else None
-        self.fusion = Fusion(c) if c.symbol_input else None
-        self.data_decoder = DataDecoder(c) if c.data_output else None
-        self.symbol_decoder = SymbolDecoder(c, words, pad) if c.symbol_output else None
+        self.data_encoder: DataEncoder = DataEncoder(c)
+        self.symbol_encoder: SymbolEncoder | None = SymbolEncoder(c, words, pad) if c.symbol_input else None
+        self.fusion: Fusion | None = Fusion(c) if c.symbol_input else None
+        self.data_decoder: DataDecoder | None = DataDecoder(c) if c.data_output else None
+        self.symbol_decoder: SymbolDecoder | None = SymbolDecoder(c, words, pad) if c.symbol_output else None
         self.post_init()
 
     @staticmethod

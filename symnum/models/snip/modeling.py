@@ -53,13 +53,15 @@ class SNIPModel(PretrainedNetwork):
 
     def __init__(self, config: SNIPConfig) -> None:
         super().__init__(config)
-        self.inputs = InputMaker(config)
-        self.tokenizer = self.inputs.tokenizer
+        self.inputs: InputMaker = InputMaker(config)
+        self.tokenizer: ExpressionTokenizer = self.inputs.tokenizer
         words = self.tokenizer.vocab_size
         values = config.symbol_input == "values"
-        self.symbolic_encoder = SymbolicEncoder(config, self.inputs.alphabet.size if values else words)
-        self.numeric_encoder = NumericEncoder(config, words)
-        self.log_scale = nn.Parameter(torch.empty(()), requires_grad=config.normalize)
+        self.symbolic_encoder: SymbolicEncoder = SymbolicEncoder(
+            config, self.inputs.alphabet.size if values else words
+        )
+        self.numeric_encoder: NumericEncoder = NumericEncoder(config, words)
+        self.log_scale: nn.Parameter = nn.Parameter(torch.empty(()), requires_grad=config.normalize)
         self.post_init()
 
     @staticmethod

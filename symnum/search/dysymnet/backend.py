@@ -69,9 +69,12 @@ class DySymNetSearch:
         preset: Any = "fast",
         device: str | None = None,
     ) -> None:
-        self.operators, self.n_jobs, self.preset, self.device = operators, n_jobs, preset, device
+        self.operators: Sequence[str] | None = operators
+        self.n_jobs: int = n_jobs
+        self.preset: Any = preset
+        self.device: str | None = device
 
-    def get_params(self, deep: bool = True) -> dict:
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Constructor parameters, as scikit-learn wants them."""
         return {n: getattr(self, n) for n in ("operators", "n_jobs", "preset", "device")}
 
