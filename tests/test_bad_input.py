@@ -118,7 +118,6 @@ def test_more_columns_than_rows():
     ("parameter", "value", "word"),
     [
         ("search", "magic", "magic"),
-        ("search", "snip", "planned"),
         ("search", 3, "run method"),
         ("max_time", -1, "max_time"),
         ("max_evals", 0, "max_evals"),

@@ -17,8 +17,9 @@ BACKENDS = {
     "pysr": "symnum.search.pysr_backend:PySRSearch",
     "dysymnet": "symnum.search.dysymnet.backend:DySymNetSearch",
     "snip": "symnum.search.snip.backend:SNIPSearch",
+    "snip-latent": "symnum.search.snip.backend:SNIPLatentSearch",
+    "tpsr": "symnum.search.snip.backend:TPSRSearch",
 }
-PLANNED = ("snip-latent", "tpsr")
 
 
 def missing(search: str) -> str:
@@ -45,10 +46,6 @@ def make_backend(search: Any, operators: Sequence[str] | None, n_jobs: int) -> A
     for name in operators or ():
         OPERATORS[name]
     if isinstance(search, str):
-        if search in PLANNED:
-            raise InvalidInput(
-                f"search={search!r} is planned but not in this version; use one of {', '.join(BACKENDS)}"
-            )
         if search not in BACKENDS:
             raise InvalidInput(f"search={search!r} is unknown; use one of {', '.join(BACKENDS)}")
         module, _, name = BACKENDS[search].partition(":")

@@ -13,11 +13,13 @@ from symnum.expressions.expression import Expression
 from symnum.expressions.operators import Operator
 from symnum.expressions.parser import Functions, parse
 from symnum.expressions.rebuild import rebuild
+from symnum.search.candidate import HallOfFame
 from symnum.search.snapping import snap
 from symnum.search.view import View
 
 _STARTS = 12
 _VIEWS, _PARTS = 3, 3
+_FORMULAS = 12  # of a hall of fame whose parts are taken
 
 
 def read_guesses(given: Sequence[str | Expression], names: Sequence[str], functions: Functions) -> tuple:
@@ -78,6 +80,18 @@ def parts(e: Expression) -> list[Expression]:
 
     rebuild(e, noted)
     return sorted(found, key=lambda f: -f.complexity)
+
+
+def leading_parts(hall: HallOfFame, names: Sequence[str], most: int) -> list[Expression]:
+    """Sub-expressions of what a search found, those of the best formulas first; none is a whole formula."""
+    found: dict[Expression, None] = {}
+    for candidate in sorted(hall.best.values(), key=lambda c: c.bits)[:_FORMULAS]:
+        whole = candidate.expression.with_names(names)
+        for part in parts(whole):
+            # The whole formula is no feature, unless it is right; then its parts lead to it.
+            if part != whole:
+                found[part] = None
+    return list(found)[:most]
 
 
 def seeded(view: View, seeds: Sequence[Expression]) -> Iterator[View]:

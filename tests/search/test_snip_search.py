@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,12 +17,17 @@ pytest.importorskip("transformers")
 from symnum import Expression, SymbolicRegressor  # noqa: E402
 from symnum.exceptions import InvalidInput, MissingExtra, WeightsNotFound  # noqa: E402
 from symnum.models import SNIPDecoderConfig, SNIPDecoderModel  # noqa: E402
+from symnum.models.decoder.generation import sample  # noqa: E402
 from symnum.problem import Problem  # noqa: E402
 from symnum.search.budget import Budget  # noqa: E402
 from symnum.search.candidate import HallOfFame  # noqa: E402
+from symnum.search.enumerate import EnumerativeSearch  # noqa: E402
 from symnum.search.snip import backend  # noqa: E402
-from symnum.search.snip.backend import SNIPSearch  # noqa: E402
+from symnum.search.snip.backend import SNIPLatentSearch, SNIPSearch, TPSRSearch  # noqa: E402
 from symnum.search.snip.judging import Judge  # noqa: E402
+from symnum.search.snip.latent import LatentSearch  # noqa: E402
+from symnum.search.snip.planning import Words  # noqa: E402
+from symnum.search.snip.proposer import features  # noqa: E402
 from symnum.search.snip.readings import bags, choose_columns, readings  # noqa: E402
 
 RNG = np.random.default_rng(0)
@@ -136,26 +142,40 @@ def test_a_skeleton_is_fitted_once_and_its_constants_are_found():
 
 
 # ---------------------------------------------------------------- the search
-def test_even_a_network_that_knows_nothing_finds_a_product(model):
-    estimator = fit(model, 2.5 * X[:, 0] * X[:, 1], evals=20_000, operators=["mul", "add"])
+@pytest.mark.parametrize(
+    ("search", "stage", "more"),
+    [
+        (SNIPSearch, "samples", {}),
+        (SNIPLatentSearch, "latent", {"population": 10, "steps": 4}),
+        (SNIPLatentSearch, "latent", {"population": 10, "steps": 4, "optimiser": "cma"}),
+        (TPSRSearch, "planning", {"width": 6}),
+    ],
+    ids=["snip", "gwo", "cma", "tpsr"],
+)
+def test_even_a_network_that_knows_nothing_finds_a_product(model, search, stage, more):
+    y = 2.5 * X[:, 0] * X[:, 1]
+    estimator = fit(model, y, evals=20_000, search=search, operators=["mul", "add"], **more)
     assert estimator.stop_reason_ == "exact formula found"
     np.testing.assert_allclose(estimator.predict(2 * X), 10 * X[:, 0] * X[:, 1], rtol=1e-6)
-    assert estimator.ledger_["stage"].tolist() == ["samples"]
+    assert estimator.ledger_["stage"].tolist() == [stage]
 
 
-def test_a_seed_gives_the_same_table_for_any_number_of_threads(model):
+@pytest.mark.parametrize("search", [SNIPSearch, SNIPLatentSearch, TPSRSearch])
+def test_a_seed_gives_the_same_table_for_any_number_of_threads(model, search):
     y = np.exp(-X[:, 0]) * np.cos(X[:, 1]) + 0.2
-    one, two = (fit(model, y, jobs=jobs).equations_ for jobs in (1, 2))
+    one, two = (fit(model, y, jobs=jobs, search=search).equations_ for jobs in (1, 2))
+    assert len(one) > 1
     assert one.drop(columns="seconds", errors="ignore").equals(two.drop(columns="seconds", errors="ignore"))
 
 
-def test_budgets_are_kept(model):
+@pytest.mark.parametrize("search", [SNIPSearch, SNIPLatentSearch, TPSRSearch])
+def test_budgets_are_kept(model, search):
     y = np.sin(5 * X[:, 0]) * np.sqrt(X[:, 1]) + np.cos(X[:, 0] * X[:, 1])
-    estimator = fit(model, y, evals=300)
+    estimator = fit(model, y, evals=300, search=search)
     assert estimator.stop_reason_ == "max_evals"
     assert len(estimator.equations_) >= 1
     began = time.monotonic()
-    timed = SymbolicRegressor(search=SNIPSearch(weights=model), max_time=1.5, random_state=0).fit(X, y)
+    timed = SymbolicRegressor(search=search(weights=model), max_time=1.5, random_state=0).fit(X, y)
     assert timed.stop_reason_ == "max_time"
     assert time.monotonic() - began < 15  # a busy machine
 
@@ -188,8 +208,14 @@ def test_what_is_missing_is_said(model, monkeypatch, tmp_path):
         fit("no-such-weights", X[:, 0])
     with pytest.raises(WeightsNotFound, match="looked at"):
         fit(tmp_path, X[:, 0])
-    with pytest.raises(InvalidInput, match="samples must be 1 or more"):
-        fit(model, X[:, 0], samples=0)
+    for search, wrong, message in (
+        (SNIPSearch, {"samples": 0}, "samples must be 1 or more"),
+        (SNIPLatentSearch, {"optimiser": "adam"}, "'adam' is unknown; use one of gwo, cma"),
+        (SNIPLatentSearch, {"population": 2}, "population, steps and samples"),
+        (TPSRSearch, {"width": 0}, "rollouts, width and together"),
+    ):
+        with pytest.raises(InvalidInput, match=message):
+            fit(model, X[:, 0], search=search, **wrong)
     monkeypatch.setattr(backend.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match="torch"):
         fit(model, X[:, 0])
@@ -200,3 +226,70 @@ def test_nan_is_refused(model):
     broken[3, 1] = np.nan
     with pytest.raises(ValueError, match=r"NaN|nan|finite"):
         fit(model, X[:, 0], table=broken)
+
+
+# ---------------------------------------------------------------- words of a plan
+def test_words_of_prefixes_are_those_of_a_sample_without_choice(model):
+    encoding = model.read_tables([np.column_stack([X, X[:, 0]])])
+    words = Words(model, encoding, 2, None, 3)
+    bos = model.tokenizer.bos_id
+    (whole,) = words.complete([(bos,)])
+    greedy = sample(model, encoding, torch.tensor([2]), 1, temperature=0.0)
+    assert list(whole) == greedy.tokens[0, 0].tolist()
+    asked = words.asked
+    # Every prefix on the way is known, with its three likeliest words and their chances.
+    for k in range(1, len(whole)):
+        (following,) = words.following([whole[:k]])
+        assert following[0][0] == whole[k]
+        assert [c for _, c in following] == sorted((c for _, c in following), reverse=True)
+    assert words.following([whole]) == [[]]
+    assert words.asked == asked
+    # Another way on from the middle is a whole formula too, with the guessed values of all its constants.
+    other = words.following([whole[:1]])[0][1][0]
+    (second,) = words.complete([(bos, other)])
+    assert second[:2] == (bos, other)
+    model.tokenizer.decode_system(np.array(second))
+    for row, e in zip((whole, second), words.expressions([whole, second]), strict=True):
+        assert len(e.constants) == row.count(model.tokenizer.placeholder_id)
+
+
+def test_the_noise_of_first_positions_is_real(model):
+    """The reference code overwrote the noisy targets."""
+    problem = Problem(X, X[:, 0] + X[:, 1])
+    hall = HallOfFame(problem)
+    run = LatentSearch(
+        SNIPLatentSearch(weights=model, population=50), problem, Budget(None, 10**6), RNG, hall, []
+    )
+    tables = []
+    inner = model.read_tables
+
+    class Watched:
+        config, inputs = model.config, model.inputs
+
+        def read_tables(self, given):
+            tables.extend(given)
+            return inner(given)
+
+    run.model = Watched()
+    run.given = np.arange(80)
+    (reading, *_) = readings(problem, [(0, 1)], [np.arange(40)])
+    positions = run._population(reading)
+    assert positions.shape == (50, 8)
+    assert len(tables) == 1 + 15 + 10
+    off = [float(np.abs(t[:, 2] - t[:, 0] - t[:, 1]).max()) for t in tables]
+    assert max(off[:16]) < 1e-9
+    assert min(off[16:]) > 1e-3
+    assert off[-1] > off[16]
+    around = positions[26:] - positions[0]
+    assert (np.linalg.norm(around, axis=1) > 0).all()
+
+
+def test_parts_of_the_formulas_can_be_columns_of_the_portfolio(model):
+    y = np.sin(X[:, 0] * X[:, 1]) + X[:, 0]
+    problem = Problem(X, y, ("a", "b"))
+    made = list(features(problem, Budget(None, 3_000), np.random.default_rng(0), weights=model, most=5))
+    assert 0 < len(made) <= 5
+    assert all(e.variables and e.names == ("a", "b") and len(e) > 1 for e in made)
+    search = EnumerativeSearch(proposer=partial(features, weights=model))
+    table = SymbolicRegressor(search=search, max_time=None, max_evals=12_000, random_state=0)
+    assert "proposals" in set(table.fit(X, np.tanh(y) * X[:, 1]).ledger_["stage"])

@@ -68,6 +68,13 @@ class Writer:
         self.state = self.grammar.start(torch.ones(n, dtype=torch.int64))
         self.past: list[Cache] | None = None
 
+    def begin(self, tokens: Tensor) -> None:
+        """Take these words (b, t), the first of which is the begin, as written already."""
+        self.tokens, self.past = tokens[:, :1], None
+        self.state = self.grammar.start(torch.ones(len(tokens), dtype=torch.int64))
+        for words in tokens[:, 1:].T:
+            self.write(words)
+
     def repeat(self, count: int) -> None:
         """Write `count` formulas of each row."""
         self.take(torch.arange(len(self.columns)).repeat_interleave(count))
@@ -125,7 +132,8 @@ def banned_words(model: SNIPDecoderModel, operators: list[str] | None) -> Tensor
     return banned
 
 
-def _limit(model: SNIPDecoderModel, max_words: int | None) -> int:
+def most_words(model: SNIPDecoderModel, max_words: int | None = None) -> int:
+    """Words of the longest formula, begin and end included."""
     return min(max_words or model.config.max_symbols, model.config.max_symbols)
 
 
@@ -166,7 +174,7 @@ def sample(
         raise InvalidInput(f"several formulas need a temperature above 0, got {count} at {temperature}")
     if temperature > 0 and generator is None:
         raise InvalidInput("sampling needs a torch.Generator, so that it can be repeated")
-    limit = _limit(model, max_words)
+    limit = most_words(model, max_words)
     writer = Writer(model, encoding, columns, banned, cached)
     writer.repeat(count)
     n = len(columns) * count
@@ -223,7 +231,7 @@ def beam(
     """
     if width < 1:
         raise InvalidInput(f"a beam follows 1 formula or more, got {width}")
-    limit, b = _limit(model, max_words), len(columns)
+    limit, b = most_words(model, max_words), len(columns)
     writer = Writer(model, encoding, columns, banned)
     writer.repeat(width)
     scores = torch.full((b, width), -torch.inf)

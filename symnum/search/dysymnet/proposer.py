@@ -12,10 +12,8 @@ from symnum.problem import Problem
 from symnum.search.budget import Budget
 from symnum.search.candidate import HallOfFame
 from symnum.search.dysymnet.backend import DySymNetSearch
-from symnum.search.guesses import parts
+from symnum.search.guesses import leading_parts
 from symnum.search.stages import Stage
-
-_FORMULAS = 12
 
 
 def features(
@@ -44,11 +42,4 @@ def features(
     hall, ledger = HallOfFame(problem), list[Stage]()
     for _ in DySymNetSearch(operators, n_jobs, preset).run(problem, budget, rng, hall, ledger):
         pass
-    found: dict[Expression, None] = {}
-    for candidate in sorted(hall.best.values(), key=lambda c: c.bits)[:_FORMULAS]:
-        whole = candidate.expression.with_names(problem.names)
-        for part in parts(whole):
-            # The whole formula is no feature, unless it is right; then its parts lead to it.
-            if part != whole and part not in found:
-                found[part] = None
-    yield from list(found)[:most]
+    yield from leading_parts(hall, problem.names, most)

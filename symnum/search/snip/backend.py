@@ -102,3 +102,127 @@ class SNIPSearch(_DecoderSearch):
         from symnum.search.snip.sampling import Sampling
 
         yield from Sampling(self, problem, budget, rng, hall, ledger).run()
+
+
+class SNIPLatentSearch(_DecoderSearch):
+    """Search backend "snip-latent": among the embeddings of SNIP; needs the extra ``neural``.
+
+    A population of embeddings is decoded, the constants are fitted, and the bits of the formula and of its
+    errors on rows held back say how good a place is. Meidani et al. 2024, section 4.2.
+
+    Parameters
+    ----------
+    operators, n_jobs, weights, device
+        See `SNIPSearch`.
+    optimiser : {"gwo", "cma"}
+        Grey wolves (the paper's) or CMA-ES.
+    population : int
+        Places; the paper has 50.
+    steps : int
+        After so many the population begins anew; the paper has 80.
+    samples : int
+        Formulas of a place: the likeliest word by word, the others drawn.
+
+    Notes
+    -----
+    Other than in the reference code, targets of the first positions do get their noise; a skeleton that was
+    met before keeps its fitness instead of counting as worthless; fitness is measured on rows held back and
+    knows the length of a formula; no R2 ends the search but exactness; noise on the embedding is in units of
+    its root mean square, as embeddings have length 1 here.
+    """
+
+    name = "snip-latent"
+    parameters = (*_DecoderSearch.parameters, "optimiser", "population", "steps", "samples")
+
+    def __init__(
+        self,
+        operators: Sequence[str] | None = None,
+        n_jobs: int = 1,
+        weights: Any = WEIGHTS,
+        device: str | None = None,
+        optimiser: str = "gwo",
+        population: int = 50,
+        steps: int = 40,
+        samples: int = 4,
+    ) -> None:
+        super().__init__(operators, n_jobs, weights, device)
+        self.optimiser, self.population, self.steps, self.samples = optimiser, population, steps, samples
+
+    def run(self, problem: Problem, budget: Budget, rng: np.random.Generator, hall: HallOfFame,
+            ledger: list[Stage]) -> Iterator[Candidate]:  # fmt: skip
+        """Yield each candidate that enters the hall of fame; see `SNIPSearch.run`."""
+        self._ready()
+        from symnum.search.snip.latent import LatentSearch
+        from symnum.search.snip.optimisers import OPTIMISERS
+
+        if self.optimiser not in OPTIMISERS:
+            raise InvalidInput(f"optimiser={self.optimiser!r} is unknown; use one of {', '.join(OPTIMISERS)}")
+        if self.population < 3 or self.steps < 1 or self.samples < 1:
+            raise InvalidInput(
+                f"population, steps and samples are at least 3, 1 and 1, got {self.population!r}, "
+                f"{self.steps!r} and {self.samples!r}"
+            )
+        yield from LatentSearch(self, problem, budget, rng, hall, ledger).run()
+
+
+class TPSRSearch(_DecoderSearch):
+    """Search backend "tpsr": the decoder's words planned by tree search; needs the extra ``neural``.
+
+    Monte-Carlo tree search, Shojaee et al. 2023 (arXiv:2303.06833): every leaf is completed by the likeliest
+    words, its constants are fitted, and the reward is ``1/(1 + e) + length_weight * exp(-words/200)``, where
+    e is the relative error.
+
+    Parameters
+    ----------
+    operators, n_jobs, weights, device
+        See `SNIPSearch`.
+    rollouts : int
+        Leaves that are grown before the next word is settled; the paper has 3.
+    width : int
+        Likeliest words that a leaf is grown by.
+    together : int
+        Leaves that are grown at once.
+    length_weight : float
+        Of the length in the reward.
+    exploration : float
+        Factor of the confidence bound.
+
+    Notes
+    -----
+    Where the paper ends with its sequence, this goes on from the first word with all that is known. Rewards
+    are not asked of test rows.
+    """
+
+    name = "tpsr"
+    parameters = (
+        *_DecoderSearch.parameters, "rollouts", "width", "together", "length_weight", "exploration",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        operators: Sequence[str] | None = None,
+        n_jobs: int = 1,
+        weights: Any = WEIGHTS,
+        device: str | None = None,
+        rollouts: int = 24,
+        width: int = 3,
+        together: int = 8,
+        length_weight: float = 0.1,
+        exploration: float = 1.0,
+    ) -> None:
+        super().__init__(operators, n_jobs, weights, device)
+        self.rollouts, self.width, self.together = rollouts, width, together
+        self.length_weight, self.exploration = length_weight, exploration
+
+    def run(self, problem: Problem, budget: Budget, rng: np.random.Generator, hall: HallOfFame,
+            ledger: list[Stage]) -> Iterator[Candidate]:  # fmt: skip
+        """Yield each candidate that enters the hall of fame; see `SNIPSearch.run`."""
+        self._ready()
+        if min(self.rollouts, self.width, self.together) < 1:
+            raise InvalidInput(
+                f"rollouts, width and together are 1 or more, got {self.rollouts!r}, {self.width!r} and "
+                f"{self.together!r}"
+            )
+        from symnum.search.snip.planning import Planning
+
+        yield from Planning(self, problem, budget, rng, hall, ledger).run()

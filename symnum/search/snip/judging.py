@@ -62,7 +62,11 @@ class Judge:
 
         The most promising one is also shortened and given simple numbers.
         """
-        made = sorted(self.fits(formulas), key=self.data.about)
+        yield from self.consider(self.fits(formulas), stage)
+
+    def consider(self, made: Iterable[Fitted], stage: str) -> Iterator[Candidate]:
+        """Do the same with formulas whose constants are fitted."""
+        made = sorted(made, key=self.data.about)
         for f in made:
             n = len(f.expression)
             if f.loss < min((v for k, v in self.records.items() if k <= n), default=np.inf):
