@@ -8,13 +8,35 @@ from typing import Any
 
 import numpy as np
 
-from symnum.exceptions import InvalidInput, MissingExtra
+from symnum.exceptions import InvalidInput, MissingExtra, WeightsNotFound
 from symnum.problem import Problem
 from symnum.search.budget import Budget
 from symnum.search.candidate import Candidate, HallOfFame
 from symnum.search.stages import Stage
 
 WEIGHTS = "snip-decoder-small"
+
+
+def missing() -> str:
+    """What the searches lack to run here, empty when nothing."""
+    if lacking := _packages():
+        return lacking
+    from symnum.models.weights import find_weights
+
+    try:
+        find_weights(WEIGHTS)
+    except WeightsNotFound as error:
+        return str(error).splitlines()[0]
+    return ""
+
+
+def _packages() -> str:
+    lacking = [n for n in ("torch", "transformers", "safetensors") if importlib.util.find_spec(n) is None]
+    return (
+        f"{', '.join(lacking)} not installed: pip install -c constraints.txt -e '.[neural]'"
+        if lacking
+        else ""
+    )
 
 
 class _DecoderSearch:
@@ -32,17 +54,13 @@ class _DecoderSearch:
     ) -> None:
         self.operators, self.n_jobs, self.weights, self.device = operators, n_jobs, weights, device
 
-    def get_params(self, deep: bool = True) -> dict:
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Constructor parameters, as scikit-learn wants them."""
         return {n: getattr(self, n) for n in self.parameters}
 
     def _ready(self) -> None:
-        lacking = [n for n in ("torch", "transformers", "safetensors") if importlib.util.find_spec(n) is None]
-        if lacking:
-            raise MissingExtra(
-                f"search={self.name!r} cannot run: {', '.join(lacking)} not installed: "
-                "pip install -c constraints.txt -e '.[neural]'"
-            )
+        if lacking := _packages():
+            raise MissingExtra(f"search={self.name!r} cannot run: {lacking}")
 
 
 class SNIPSearch(_DecoderSearch):
