@@ -21,8 +21,7 @@ from symnum.training.settings import Settings
 
 _REFERENCES: dict[str, type[PROSEModel]] = {"deeponet": DeepONetModel, "gru": GRUModel}
 BEST: dict[str, Any] = {
-    "load_best_model_at_end": True, "metric_for_best_model": "eval_loss", "greater_is_better": False,
-    "dataloader_num_workers": 0,
+    "load_best_model_at_end": True, "greater_is_better": False, "dataloader_num_workers": 0,
 }  # fmt: skip
 
 
@@ -68,9 +67,11 @@ def build_trainer(
 ) -> ProseTrainer:
     """Trainer of a run; its checkpoints and logs go to `out`, trajectories to `cache` (``out/cache``)."""
     data = settings.data
-    settings_with_best = ProseSettings(settings.name, settings.model, data, BEST | dict(settings.training))
-    arguments = training_arguments(settings_with_best, out)
     config = settings.config()
+    # By the states where there are any: the likelihood of digits falls long before fewer of them are right.
+    best = BEST | {"metric_for_best_model": f"eval_{'data' if config.data_output else 'symbol'}_loss"}
+    settings_with_best = ProseSettings(settings.name, settings.model, data, best | dict(settings.training))
+    arguments = training_arguments(settings_with_best, out)
     kind = settings.model.get("reference")
     model = (PROSEModel if kind is None else reference_class(kind))(config)
     maker = SampleMaker(data, model.tokenizer, config.values)

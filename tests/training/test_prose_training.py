@@ -79,6 +79,7 @@ def test_the_cache_maps_what_the_families_make(cache: TrajectoryCache, folder: P
         replace(DATA, seed=4).cache(folder)
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on one core
 def test_batches_are_the_same_again_and_for_any_workers(cache: TrajectoryCache):
     first = list(islice(stream(cache), 5))
     again = stream(cache)
