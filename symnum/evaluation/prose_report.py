@@ -28,9 +28,9 @@ PUBLISHED_FIELDS = (
 """Liu et al. 2024 (arXiv:2404.12355), from a digest, as above: second half of the times."""
 PUBLISHED_NOTE = (
     "Published rows are from digests of the papers (arXiv:2309.16816; fields: arXiv:2404.12355), not from "
-    "runs here: 104 million parameters, other draws of the same families, noise of 2 % on the states asked for as well (which alone "
-    "makes about 2 %), invalid equations left out of the expression error. Here states asked for have no "
-    "noise, and a missing or exploded answer counts as 100 %."
+    "runs here: 104 million parameters, other draws of the same families, noise of 2 % on the states asked "
+    "for as well (which alone makes about 2 %), invalid equations left out of the expression error. Here "
+    "states asked for have no noise, and a missing or exploded answer counts as 100 %."
 )
 _HEADER = "| | cases | error, first half | error, all | median | expression error | valid | seconds |"
 
