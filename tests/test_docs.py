@@ -85,10 +85,15 @@ def test_reference_names_exist():
             assert re.search(rf"^(class|def) {last}\b|as {last}$", file.read_text(), re.MULTILINE), name
 
 
-def test_feature_table_has_all_rows():
+def test_feature_table_has_all_rows_and_says_where_each_is():
     text = (DOCS / "explanation" / "features.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (\d+) \| .* \| ([yn~-]) \| ", text, re.MULTILINE)
+    rows = re.findall(r"^\| (\d+) \| .*? \| ([yn~-]) \| .* \| (.*) \|$", text, re.MULTILINE)
     assert [int(r[0]) for r in rows] == list(range(1, 55))
+    assert [r[0] for r in rows if not r[2]] == []
+    counts = [sum(r[1] == mark for r in rows) for mark in "y~n"]
+    assert f"symnum has {counts[0]} in full, {counts[1]} in part and {counts[2]} not" in text
+    for path in re.findall(r"`((?:tests|eval)/[\w./]+)`", text):
+        assert (ROOT / path).exists(), path
 
 
 def test_tables_of_results_are_counted_from_the_runs(site_pages):

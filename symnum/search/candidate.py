@@ -28,6 +28,8 @@ VERIFYING = 1.5e-6
 """Seconds a row that judging a front on all rows takes, about."""
 _CHUNK = 100_000
 
+Floats = NDArray[np.float64]
+
 
 def fit_rows(problem: Problem, most: int = FIT_ROWS) -> NDArray[np.int64]:
     """Indices of the rows that count, at most so many of them, the same ones every time."""
@@ -89,9 +91,11 @@ class HallOfFame:
         rules: Rules | None = None,
         loss: Loss = SQUARED,
     ) -> None:
-        self.problem, self.max_complexity = problem, max_complexity
-        self.rules, self.row_loss = rules or Rules(), loss
-        self.names = problem.names
+        self.problem: Problem = problem
+        self.max_complexity: int = max_complexity
+        self.rules: Rules = rules or Rules()
+        self.row_loss: Loss = loss
+        self.names: tuple[str, ...] = problem.names
         self.seeds: tuple[Expression, ...] = ()  # formulas whose parts a search should build with
         self.best: dict[int, Candidate] = {}
         self.scaling: Any = None  # `symnum.search.scaling.Scaling` of a table of extreme numbers
@@ -100,10 +104,10 @@ class HallOfFame:
         self._weights = None if weights is None else weights / weights.sum()
         mean = np.average(problem.y, weights=weights)
         # Constants are fitted on samples of this size: losses on more rows differ by luck, not by merit.
-        self.rows = min(len(problem.y), FIT_ROWS)
-        self.scale = float(np.sqrt(np.average(problem.y**2, weights=weights)))
-        self.spread = float(np.average((problem.y - mean) ** 2, weights=weights))
-        self.variance = self.spread
+        self.rows: int = min(len(problem.y), FIT_ROWS)
+        self.scale: float = float(np.sqrt(np.average(problem.y**2, weights=weights)))
+        self.spread: float = float(np.average((problem.y - mean) ** 2, weights=weights))
+        self.variance: float = self.spread
         if not loss.squared:
             self.scale = loss.error(loss.mean(problem.y, np.zeros_like(problem.y), weights))
             levels = np.quantile(problem.y, np.linspace(0, 1, 41))
@@ -115,11 +119,11 @@ class HallOfFame:
         self._probe = np.sort(order[:256])
         self._judged = np.sort(order[:JUDGED_ROWS]) if len(order) > JUDGED_ROWS else None
 
-    def loss(self, expression: Expression, rows: NDArray | None = None) -> float:
+    def loss(self, expression: Expression, rows: NDArray[np.intp] | None = None) -> float:
         """Weighted mean loss; infinite where the formula is undefined on a row that counts."""
         return self._mean(expression, self.row_loss, rows)
 
-    def _mean(self, expression: Expression, loss: Loss, rows: NDArray | None = None) -> float:
+    def _mean(self, expression: Expression, loss: Loss, rows: NDArray[np.intp] | None = None) -> float:
         X, y, w = self.problem.X, self.problem.y, self._weights
         if rows is not None:
             X, y = X[rows], y[rows]
@@ -135,7 +139,7 @@ class HallOfFame:
         total = total if w is not None else total / len(y)
         return total if np.isfinite(total) else np.inf
 
-    def bits(self, e: Expression, X: NDArray, y: NDArray, weights: NDArray | None) -> float:
+    def bits(self, e: Expression, X: Floats, y: Floats, weights: Floats | None) -> float:
         """Description length of a formula judged on other rows."""
         with np.errstate(all="ignore"):
             loss = self.row_loss.mean(y, e.evaluate(X), weights)

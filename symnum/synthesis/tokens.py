@@ -26,14 +26,14 @@ class TokenWriter:
         vocabulary, floats = tokenizer.vocabulary, tokenizer.floats
         if tokenizer.vocab_size > np.iinfo(np.int16).max or "input_pad" not in vocabulary.roles:
             raise InvalidInput(f"the {vocabulary.name!r} vocabulary is too large, or has no words for points")
-        self.tokenizer = tokenizer
+        self.tokenizer: ExpressionTokenizer = tokenizer
         index = vocabulary.index
         operators = np.full(max(OPERATORS.by_code) + 1, -1, np.int64)
         for name, word in vocabulary.operators.items():
             operators[OPERATORS[name].code] = index[word]
         words = floats.vocabulary()
         decades, thresholds, scales, powers = floats._tables
-        self.words = Words(
+        self.words: Words = Words(
             operators=operators,
             variables=np.array([index[w] for w in vocabulary.variables], np.int64),
             plus=index["+"],
