@@ -1,8 +1,8 @@
 """The first ten minutes of a newcomer, timed step by step from a fresh copy of the repository.
 
-Run alone: ``python docs/first_ten_minutes.py``. It copies what git tracks (HEAD, as a clone would) into a temporary
-folder, follows docs/first-ten-minutes.md there, and prints a table for that page; ``--write`` puts it there. The
-downloads of pip are in the first figure; ``--cached`` says that its cache was warm.
+Run alone: ``python docs/first_ten_minutes.py``. It copies what git tracks (HEAD, as a clone would) into a
+temporary folder, follows docs/first-ten-minutes.md there, and prints a table for that page; ``--write`` puts
+it there. The downloads of pip are in the first figure; ``--cached`` says that its cache was warm.
 """
 
 from __future__ import annotations

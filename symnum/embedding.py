@@ -58,7 +58,7 @@ class SNIPEmbedder(TransformerMixin, BaseEstimator):
     --------
     >>> embedder = SNIPEmbedder("snip-small")  # doctest: +SKIP
     >>> embedder.encode_equations(["sin(x0)", "x0**2 + x1"]).shape  # doctest: +SKIP
-    (2, 192)
+    (2, 128)
     """
 
     def __init__(
