@@ -11,7 +11,10 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from symnum import SNIPEmbedder  # noqa: E402
+from symnum import PROSEForecaster, SNIPEmbedder  # noqa: E402
+from symnum.evaluation.prose_cases import Condition, expression_error, forecast_errors, make_cases  # noqa: E402
+from symnum.evaluation.prose_routes import make_routes  # noqa: E402
+from symnum.models import PROSEModel  # noqa: E402
 from symnum.models.weights import SHIPPED  # noqa: E402
 from symnum.training.settings import DataSettings  # noqa: E402
 
@@ -50,3 +53,23 @@ def test_a_hand_written_formula_is_nearest_to_its_data(embedder: SNIPEmbedder):
     for text, y in (("x0*exp(-x1)", X[:, 0] * np.exp(-X[:, 1])), ("x0 - x1", X[:, 0] - X[:, 1])):
         similar = np.ravel(embedder.similarity(candidates, [(X, y)]))
         assert candidates[int(similar.argmax())] == text
+
+
+def test_held_out_trajectories_are_forecast_and_their_equations_written():
+    """Draws of three families that training has not seen: numbers of the card, with room."""
+    cases = make_cases(Condition("skeleton", 0.02), ["lorenz_3d", "sprott_B", "thomas"], 4, 77, 64)
+    model = PROSEModel.from_pretrained().eval()
+    routes = make_routes(["states", "written"], model, {}, 0, 1.0, 1)
+    states = [forecast_errors(c, o.states)[1] for c, o in zip(cases, routes["states"](cases), strict=True)]
+    assert np.mean(states) < 0.3
+    written = routes["written"](cases)
+    errors = [expression_error(c.equations, o.equations) for c, o in zip(cases, written, strict=True)]
+    assert all(valid for _, valid in errors)
+    assert np.mean([error for error, _ in errors]) < 0.1
+
+
+def test_a_forecaster_finds_constants_from_a_noisy_window():
+    case = make_cases(Condition("unknown", 0.02), ["sprott_B"], 1, 78, 64)[0]
+    names = case.guess[0].names
+    model = PROSEForecaster().fit(case.t[: case.window], case.shown, guess=case.guess, names=names)
+    assert forecast_errors(case, model.forecast(case.later))[1] < 0.05
