@@ -81,7 +81,8 @@ class Writer:
 
     def take(self, rows: Tensor) -> None:
         """Go on with these rows, some perhaps several times."""
-        self.memory = [(k[rows], v[rows]) for k, v in self.memory]
+        # Heads beside each other in memory: otherwise every step would copy them.
+        self.memory = [(k[rows].contiguous(), v[rows].contiguous()) for k, v in self.memory]
         self.mask, self.columns, self.tokens = self.mask[rows], self.columns[rows], self.tokens[rows]
         s = self.state
         self.state = GrammarState(s.open[rows], s.number[rows], s.remaining[rows], s.ended[rows])
