@@ -46,8 +46,8 @@ class SymbolicRegressor(Uncertainties, RegressorMixin, BaseEstimator):
     Parameters
     ----------
     search : str or object, default "auto"
-        "auto", "enumerate", "genetic", "operon", "pysr", "dysymnet", or an object with
-        ``run(problem, budget, rng, hall, ledger)``.
+        "auto", "enumerate", "genetic", "operon", "pysr", "dysymnet", "snip", "snip-latent", "tpsr", or an
+        object with ``run(problem, budget, rng, hall, ledger)``.
     max_time : float or None, default 60
         Wall-clock seconds; most problems end earlier, when an exact formula was found.
     max_evals : int or None, default None

@@ -48,7 +48,7 @@ class DecoderSettings(Settings):
         config = SNIPDecoderConfig(**given) if size is None else SNIPDecoderConfig.of_size(size, **given)
         model = SNIPDecoderModel(config)
         if source is not None:
-            model.take_encoder(source.numeric_encoder, source.config)
+            model.take_encoder(source.numeric_encoder, source.inputs.config)
         return model
 
 

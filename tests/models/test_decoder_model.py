@@ -207,6 +207,14 @@ def test_files_round_trip(tmp_path: Path):
         SNIPDecoderModel.from_pretrained("nowhere")
 
 
+def test_words_of_another_version_are_refused(tmp_path: Path):
+    make().save_pretrained(tmp_path)
+    path = tmp_path / "tokenizer.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 2}))
+    with pytest.raises(InvalidInput, match="tokenizer version 2 is not known"):
+        SNIPDecoderModel.from_pretrained(tmp_path)
+
+
 def test_bad_data_is_refused():
     model = make()
     with pytest.raises(InvalidInput, match="4 variables were given, these weights take up to 3"):

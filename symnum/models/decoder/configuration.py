@@ -102,7 +102,8 @@ class SNIPDecoderConfig(PretrainedConfig):
         """Configuration of a size by name: "tiny", "small" or "base"."""
         if size not in SIZES:
             raise InvalidInput(f"size={size!r} is unknown; use one of {', '.join(SIZES)}")
-        return cls(**(SIZES[size] | kwargs))
+        settings: dict[str, Any] = SIZES[size] | kwargs
+        return cls(**settings)
 
     def points(self) -> SNIPConfig:
         """Configuration of the encoder of the points."""

@@ -1,4 +1,9 @@
-"""Formulas word by word: samples and beams, with a cache and the grammar of prefix notation."""
+"""Formulas word by word: samples and beams, with a cache and the grammar of prefix notation.
+
+A loop of its own instead of the one in transformers: a formula's guessed constants come from the same vectors
+as its words, formulas that have ended are set aside, a plan goes on from prefixes of any length, and the
+grammar is stepped along instead of being counted anew from all words before.
+"""
 
 from __future__ import annotations
 

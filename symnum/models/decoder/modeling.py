@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -85,6 +86,7 @@ class SNIPDecoderModel(PretrainedNetwork):
     config : SNIPDecoderConfig
     """
 
+    config: SNIPDecoderConfig
     config_class = SNIPDecoderConfig
     base_model_prefix = "snip_decoder"
     main_input_name = "points"
@@ -218,7 +220,7 @@ class SNIPDecoderModel(PretrainedNetwork):
 
     # ---------------------------------------------------------------- arrays
     @torch.no_grad()
-    def read_tables(self, tables: list[NDArray[np.floating]]) -> Encoding:
+    def read_tables(self, tables: Sequence[NDArray[np.floating]]) -> Encoding:
         """Encodings of tables (rows, variables + 1), the target last.
 
         Raises

@@ -101,7 +101,7 @@ class LatentSearch(DecoderRun):
 
     def _rows_of(self, reading: Reading) -> NDArray[np.float64]:
         """All rows that may be read, in the units of a reading."""
-        X = (self.problem.X[np.ix_(self.given, reading.columns)] - reading.shift) / reading.scale
+        X = (self.problem.X[self.given][:, list(reading.columns)] - reading.shift) / reading.scale
         return np.column_stack([X, self.problem.y[self.given] / reading.y_scale])
 
     # ---------------------------------------------------------------- fitness

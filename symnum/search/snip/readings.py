@@ -93,7 +93,7 @@ def readings(
     made = []
     for j, chosen in enumerate(columns):
         for rows in bags_of_rows if j == 0 else bags_of_rows[:1]:
-            X, y = problem.X[np.ix_(rows, chosen)], problem.y[rows]
+            X, y = problem.X[rows][:, list(chosen)], problem.y[rows]
             for kind in ("raw", "scaled", "standardised"):
                 reading = _reading(X, y, chosen, problem.names, kind)
                 if reading is not None:

@@ -119,14 +119,14 @@ class Sampling(DecoderRun):
     """Beams, then samples."""
 
     def rounds(self) -> Iterator[Candidate]:
-        """Beams of every reading, then rounds of samples."""
+        """Beams of one bag of rows in all its units, then rounds of samples of all bags."""
         shown = self.read()
         encoding, columns = self.encode(shown)
+        first = len({r.kind for r in shown})
         with self.network():
-            drawn = beam(
-                self.model, encoding, columns, self._affordable(_BEAM, len(shown)), banned=self.banned
-            )
-        yield from self.judge.offer(self.formulas(drawn, shown), "beam")
+            width = self._affordable(_BEAM, first)
+            drawn = beam(self.model, encoding[:first], columns[:first], width, banned=self.banned)
+        yield from self.judge.offer(self.formulas(drawn, shown[:first]), "beam")
         heat, turn = 1.0, 0
         while not self.judge.settled():
             count = self._affordable(max(1, self.search.samples // len(shown)), len(shown))
