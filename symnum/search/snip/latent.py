@@ -111,19 +111,21 @@ class LatentSearch(DecoderRun):
         columns = torch.full((len(positions),), len(reading.columns))
         formulas: list[Expression] = []
         owners: list[int] = []
+        encoding, stop = Encoding(latent), self.judge.late
         with self.network():
-            drawn = [sample(self.model, Encoding(latent), columns, 1, None, 0.0, banned=self.banned)]
+            drawn = [sample(self.model, encoding, columns, 1, None, 0.0, banned=self.banned, stop=stop)]
             if self.search.samples > 1:
                 drawn.append(
                     sample(
-                        self.model, Encoding(latent), columns, self.search.samples - 1, self.generator,
-                        _TEMPERATURE, banned=self.banned,
+                        self.model, encoding, columns, self.search.samples - 1, self.generator, _TEMPERATURE,
+                        banned=self.banned, stop=stop,
                     )
                 )  # fmt: skip
         for part in drawn:
             self.budget.charge(part.scores.numel())
             for i in range(len(positions)):
-                for e in expressions_of(self.model, part.tokens[i], part.values[i]):
+                real = torch.isfinite(part.scores[i])
+                for e in expressions_of(self.model, part.tokens[i][real], part.values[i][real]):
                     restored = reading.restore(e)
                     if restored is not None:
                         formulas.append(restored)

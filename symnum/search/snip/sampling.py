@@ -105,7 +105,7 @@ class DecoderRun:
             return self.model.read_tables([r.table for r in shown]), columns
 
     def formulas(self, drawn: Formulas, shown: list[Reading]) -> list[Expression]:
-        """Distinct formulas over the columns of the problem; empty places of beams are left out."""
+        """Distinct formulas over the columns of the problem; what is not complete is left out."""
         self.budget.charge(drawn.scores.numel())
         made: list[Expression] = []
         for i, reading in enumerate(shown):
@@ -125,7 +125,9 @@ class Sampling(DecoderRun):
         first = len({r.kind for r in shown})
         with self.network():
             width = self._affordable(_BEAM, first)
-            drawn = beam(self.model, encoding[:first], columns[:first], width, banned=self.banned)
+            drawn = beam(
+                self.model, encoding[:first], columns[:first], width, banned=self.banned, stop=self.judge.late
+            )
         yield from self.judge.offer(self.formulas(drawn, shown[:first]), "beam")
         heat, turn = 1.0, 0
         while not self.judge.settled():
@@ -133,8 +135,9 @@ class Sampling(DecoderRun):
             temperature = heat * _TEMPERATURES[turn % len(_TEMPERATURES)]
             with self.network():
                 drawn = sample(
-                    self.model, encoding, columns, count, self.generator, temperature, banned=self.banned
-                )
+                    self.model, encoding, columns, count, self.generator, temperature, banned=self.banned,
+                    stop=self.judge.late,
+                )  # fmt: skip
             made = self.formulas(drawn, shown)
             if len(made) < _FEW * drawn.scores.numel():
                 heat = min(1.2 * heat, 3.0)
