@@ -181,7 +181,10 @@ class Expression:
     def from_dict(cls, data: Mapping[str, Any]) -> Expression:
         """Read what `to_dict` wrote (plain JSON types)."""
         try:
-            return cls.from_prefix(list(data["prefix"]), list(data["names"]))
+            names = list(data["names"])
+            if not all(isinstance(n, str) for n in names):
+                raise TypeError("names are text")
+            return cls.from_prefix(list(data["prefix"]), names)
         except (KeyError, TypeError) as error:
             shown = f"{type(data).__name__} {data!r:.100}"
             raise InvalidInput(f"an expression is stored as {{prefix, names}}, got {shown}") from error

@@ -109,8 +109,10 @@ def test_prefix_of_two_and_one_arguments_keeps_their_order():
         ({"prefix": [["x0"]], "names": []}, "stored as"),
         ({"prefix": 3, "names": []}, "stored as"),
         ([], "stored as"),
+        ({"prefix": ["x0"], "names": [None]}, "stored as"),
+        ({"prefix": [1.0], "names": [2.5]}, "stored as"),
     ],
-    ids=range(10),
+    ids=range(12),
 )
 def test_expressions_of_odd_json(data, says):
     began = time.process_time()
