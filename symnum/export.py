@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from symnum.persistence import replace_text
+
 if TYPE_CHECKING:
     from symnum.regressor import SymbolicRegressor
 
@@ -27,7 +29,7 @@ def write_model(path: str | Path, model: SymbolicRegressor, target: str) -> Path
     model.save(path)
     stored = json.loads(path.read_text(encoding="utf-8"))
     stored["target"] = target
-    path.write_text(json.dumps(stored, indent=1), encoding="utf-8")
+    replace_text(path, json.dumps(stored, indent=1))
     return path
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -40,10 +41,34 @@ def writable_folder(path: Path, called: str, instead: str) -> Path:
     return path
 
 
+def replace_text(path: Path, text: str) -> None:
+    """Write a file whole: whatever happens on the way (a kill, a full disk), what was there before stays.
+
+    Raises
+    ------
+    OSError
+        When it cannot be written; the file is then as it was.
+    """
+    if path.exists() and not path.is_file():  # a device or a pipe
+        path.write_text(text, encoding="utf-8")
+        return
+    path = path.resolve()
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with beside.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+
+
 def write(model: Any, path: Path) -> None:
     """Write a fitted model; parameters that JSON cannot hold (callbacks, search objects) are left out."""
     data = {"format": FORMAT, "version": VERSION, **_data(model)}
-    path.write_text(json.dumps(data, indent=1, default=_to_plain), encoding="utf-8")
+    replace_text(path, json.dumps(data, indent=1, default=_to_plain))
 
 
 def _data(model: Any) -> dict[str, Any]:

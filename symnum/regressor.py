@@ -293,8 +293,17 @@ class SymbolicRegressor(Uncertainties, RegressorMixin, BaseEstimator):
 
     def _write_run(self) -> None:
         folder = run_folder(self)
-        if folder is not None:
+        if folder is None:
+            return
+        try:
             write_whole(self, folder)
+        except OSError as error:  # a full disk must not take the result of the search with it
+            warnings.warn(
+                f"the run could not be written to {str(folder)!r} ({error.strerror or error}); the model is "
+                "fitted: save it elsewhere",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     def _seed(self) -> Any:
         """Seed of the draws; a fit that goes on draws other numbers than the one before."""

@@ -45,13 +45,14 @@ def open_folder(folder: str | Path, goes_on: bool) -> Path:
 
 def write_whole(model: Any, folder: Path) -> None:
     """Write model.json and equations.csv so that a reader finds the old files or the new, never a part."""
-    for name, write in (
-        (MODEL, lambda path: persistence.write(model, path)),
-        ("equations.csv", lambda path: _write_table(model, path)),
-    ):
-        beside = folder / f".{name}.new"
-        write(beside)
-        beside.replace(folder / name)
+    persistence.write(model, folder / MODEL)
+    beside = folder / ".equations.csv.new"
+    try:
+        _write_table(model, beside)
+        beside.replace(folder / "equations.csv")
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def _write_table(model: Any, path: Path) -> None:

@@ -6,6 +6,7 @@ import csv
 import difflib
 import io
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -296,8 +297,18 @@ def _as_floats(column: pd.Series) -> NDArray[np.float64]:
     """Numbers of a column, NaN where a cell is none."""
     import pandas as pd
 
-    values: pd.Series = pd.to_numeric(column, errors="coerce")  # type: ignore[assignment]
+    try:
+        values: pd.Series = pd.to_numeric(column, errors="coerce")  # type: ignore[assignment]
+    except OverflowError:  # whole numbers beyond float64 are read as Python's
+        values = pd.to_numeric(column.map(_within_float64), errors="coerce")  # type: ignore[assignment]
     return values.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _within_float64(cell: object) -> object:
+    """Cell, infinite where it is a whole number beyond float64."""
+    if not isinstance(cell, int) or abs(cell) <= sys.float_info.max:
+        return cell
+    return np.inf if cell > 0 else -np.inf
 
 
 # -------------------------------------------------------------------------------------------- wording

@@ -11,7 +11,7 @@ import numpy as np
 from symnum.equations_of_motion.recordings import Recording
 from symnum.equations_of_motion.solution import Begin, Solution
 from symnum.expressions.expression import Expression
-from symnum.persistence import read_model
+from symnum.persistence import read_model, replace_text
 
 FORMAT, VERSION = "symnum-dynamics", 1
 
@@ -42,7 +42,7 @@ def write(model: Any, path: Path) -> None:
         "trajectories": [{"t": r.t.tolist(), "U": _gaps(r.U), "fitted": f.tolist()}
                          for r, f in zip(model.trajectories_, model.fitted_, strict=True)],
     }  # fmt: skip
-    path.write_text(json.dumps(data, default=float), encoding="utf-8")
+    replace_text(path, json.dumps(data, default=float))
 
 
 def read(cls: type, path: Path) -> Any:

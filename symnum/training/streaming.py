@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -21,6 +23,7 @@ from transformers import (
 )
 
 from symnum.exceptions import InvalidInput
+from symnum.persistence import replace_text
 from symnum.training.optimizer import MuonAdamW, parameter_groups
 
 STREAM_STATE = "stream.json"
@@ -54,10 +57,35 @@ class Measured(Protocol):
 
 
 def last_checkpoint(folder: Path) -> str | None:
-    """Newest checkpoint in a folder that was written to its end, if there is one."""
+    """Newest checkpoint in a folder that was written to its end and is as it was written, if there is one.
+
+    Warns of those that are damaged.
+    """
     whole = [p.parent for p in folder.glob(f"checkpoint-*/{STREAM_STATE}")]
-    steps = {int(p.name.removeprefix("checkpoint-")): p for p in whole}
-    return str(steps[max(steps)]) if steps else None
+    for path in sorted(whole, key=lambda p: int(p.name.removeprefix("checkpoint-")), reverse=True):
+        fault = checkpoint_fault(path)
+        if fault is None:
+            return str(path)
+        warnings.warn(f"{path} is passed over: {fault}", RuntimeWarning, stacklevel=2)
+    return None
+
+
+def checkpoint_fault(path: Path) -> str | None:
+    """What is wrong with the files of a checkpoint, in words; None when they are as they were written."""
+    try:
+        saved = json.loads((path / STREAM_STATE).read_text(encoding="utf-8"))
+        known = saved.get("files", {})  # checkpoints of earlier versions do not list them
+        for name, checksum in known.items():
+            if _checksum(path / name) != checksum:
+                return f"{name} is damaged, its checksum differs"
+    except (OSError, ValueError, AttributeError) as error:
+        return f"it cannot be read ({error})"
+    return None
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class TimeLimit(TrainerCallback):
@@ -194,6 +222,11 @@ class StreamTrainer(Trainer):
         if resume_from_checkpoint is True:
             resume_from_checkpoint = last_checkpoint(Path(str(self.args.output_dir)))
         if resume_from_checkpoint:
+            fault = checkpoint_fault(Path(resume_from_checkpoint))
+            if fault is not None:
+                raise InvalidInput(
+                    f"{resume_from_checkpoint}: {fault}; give a checkpoint that training wrote"
+                )
             self._load_stream(Path(resume_from_checkpoint) / STREAM_STATE)
         self._since = time.monotonic()
         return super().train(resume_from_checkpoint=resume_from_checkpoint or None, **kwargs)
@@ -223,4 +256,9 @@ class StreamTrainer(Trainer):
             batches = self.state.global_step * self.args.gradient_accumulation_steps
             state = self.stream.state_dict(batches, self.args.dataloader_num_workers)
             folder = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
-            (folder / STREAM_STATE).write_text(json.dumps(self._identity() | {"state": state}) + "\n")
+            # States of random numbers may still be being written by other processes.
+            mine = [p for p in sorted(folder.iterdir()) if p.is_file() and not p.name.startswith("rng_")]
+            files = {p.name: _checksum(p) for p in mine}
+            # Written last and whole: a checkpoint with this file is complete.
+            text = json.dumps(self._identity() | {"state": state, "files": files}) + "\n"
+            replace_text(folder / STREAM_STATE, text)
