@@ -2,7 +2,7 @@
 
 ``python benchmarks/reliability/faults.py`` does all, ``faults.py search snip --kills 5`` some. A job passes
 when every state that a kill left could be read, and when its end is that of a run nobody touched: bit by bit
-for trainings, exports and trajectories, row by row for a campaign; a search must never lose a formula that was
+for trainings, exports and trajectories, row by row for a campaign; a search must not lose a formula that was
 on disk.
 """
 
@@ -25,8 +25,9 @@ from typing import Any
 import numpy as np
 
 TRAINING = (
-    "'training': {'max_steps': 40, 'warmup_steps': 2, 'save_steps': 4, 'eval_steps': 1000, "
-    "'logging_steps': 4, 'report_to': [], 'dataloader_num_workers': 0, 'use_cpu': True, 'learning_rate': 3e-3}"
+    "'training': {'max_steps': 40, 'warmup_steps': 2, 'save_steps': 4, 'eval_steps': 4, "
+    "'logging_steps': 4, 'report_to': [], 'dataloader_num_workers': 0, 'use_cpu': True, "
+    "'learning_rate': 3e-3}"
 )
 JOBS = {
     "search": """
@@ -63,7 +64,7 @@ from symnum.evaluation.config import expand, make_config
 from symnum.evaluation.runner import run_campaign
 config = make_config({
     'name': 'test', 'methods': ['linear'], 'seeds': 6, 'max_time': 5, 'n_jobs': 1,
-    'problems': [{'find': 'nguyen/*'}],
+    'problems': [{'find': 'classic/Nguyen-*'}],
 })
 run_campaign(expand(config), Path(sys.argv[1]))
 """,

@@ -1,0 +1,93 @@
+"""The tables that fits with a seed and an evaluation budget give, kept as a golden file and made again.
+
+``python benchmarks/reliability/determinism.py`` makes every table in fresh processes with other hash seeds
+and numbers of threads and compares them with ``tests/reliability/golden.json``; ``--write`` replaces it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = ROOT / "tests" / "reliability" / "golden.json"
+FITS: dict[str, dict[str, Any]] = {
+    "enumerate, exact": {},
+    "enumerate, noise": {"noise": 0.05, "max_evals": 4_000},
+    "enumerate, absolute loss": {"noise": 0.05, "loss": "absolute", "max_evals": 2_000},
+    "enumerate, template": {"template": "f(x0)*x1 + c", "max_evals": 2_000},
+    "enumerate, guess": {"guesses": ["sin(x0)*x1"], "noise": 0.05, "max_evals": 500},
+    "enumerate, extreme": {"size": 1e-200, "noise": 0.05, "max_evals": 1_000},
+    "genetic": {"search": "genetic", "noise": 0.05, "max_evals": 3_000},
+    "operon": {"search": "operon", "noise": 0.05, "max_evals": 3_000},
+}
+
+
+def made_with() -> dict[str, str]:
+    """What decides the last digits: libraries and the kind of processor."""
+    names = ("numpy", "scipy", "numba", "scikit-learn", "pyoperon")
+    return {n: importlib.metadata.version(n) for n in names} | {"machine": platform.machine()}
+
+
+def table(name: str, n_jobs: int = 1) -> list[list[Any]]:
+    """Complexity, loss (6 digits) and text of every formula of one fit."""
+    import numpy as np
+
+    from symnum import SymbolicRegressor
+
+    settings: dict[str, Any] = {"max_time": None, "max_evals": 2_000, "random_state": 3, **FITS[name]}
+    noise, size = settings.pop("noise", 0.0), settings.pop("size", 1.0)
+    rng = np.random.default_rng(5)
+    X = rng.uniform(1, 4, (80, 2))
+    y = np.sin(X[:, 0]) * X[:, 1] + 0.5 + noise * rng.normal(size=80)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = SymbolicRegressor(n_jobs=n_jobs, **settings).fit(X * size, y)
+    rows = zip(found.equations_["complexity"], found.equations_["loss"], found.expressions_, strict=True)
+    return [[int(c), f"{loss:.6g}" if loss > 1e-20 else "0", e.text(6)] for c, loss, e in rows]
+
+
+def in_a_process(name: str, n_jobs: int, hash_seed: int) -> list[list[Any]]:
+    """The same in a fresh interpreter."""
+    code = f"import sys, json; sys.path.insert(0, {str(Path(__file__).parent)!r}); import determinism as d; "
+    done = subprocess.run(
+        [sys.executable, "-c", code + f"print(json.dumps(d.table({name!r}, {n_jobs})))"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": str(hash_seed)},
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("fits", nargs="*", help=f"of {', '.join(FITS)}; all when left out")
+    parser.add_argument("--write", action="store_true", help="replace the golden file")
+    given = parser.parse_args()
+    if given.write:
+        data = {"made with": made_with(), "tables": {name: table(name) for name in FITS}}
+        GOLDEN.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+        return 0
+    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    if golden["made with"] != made_with():
+        print(f"the golden file was made with {golden['made with']}, here are {made_with()}")
+    failed = False
+    for name in given.fits or list(FITS):
+        found = [in_a_process(name, jobs, seed) == golden["tables"][name] for jobs, seed in ((1, 1), (2, 99))]
+        failed |= not all(found)
+        print(f"{name:26} {'same' if all(found) else f'DIFFERENT {found}'} in 2 processes, 1 and 2 threads")
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
