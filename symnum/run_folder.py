@@ -35,6 +35,8 @@ def open_folder(folder: str | Path, goes_on: bool) -> Path:
         When the folder cannot be made or written to.
     """
     folder = persistence.writable_folder(Path(folder), "output_directory=", "name another folder")
+    for partial in folder.glob(".*.new"):  # of a run that was killed while it wrote
+        partial.unlink(missing_ok=True)
     if not goes_on and (folder / MODEL).exists():
         number = 1
         while (folder / f"model-{number}.json").exists():

@@ -63,7 +63,7 @@ from pathlib import Path
 from symnum.evaluation.config import expand, make_config
 from symnum.evaluation.runner import run_campaign
 config = make_config({
-    'name': 'test', 'methods': ['linear'], 'seeds': 6, 'max_time': 5, 'n_jobs': 1,
+    'name': 'test', 'methods': ['linear'], 'seeds': 2, 'max_time': 5, 'n_jobs': 1,
     'problems': [{'find': 'classic/Nguyen-*'}],
 })
 run_campaign(expand(config), Path(sys.argv[1]))
