@@ -69,14 +69,14 @@ class Expression:
             raise InvalidInput(
                 f"an expression needs a 1-D array of 1 to {MAX_NODES} codes, got shape {raw.shape}"
             )
-        if raw.dtype.kind not in "iu" or raw.min() < -MAX_COLUMNS:
-            raise InvalidInput(
-                f"codes are whole numbers, columns -1 to -{MAX_COLUMNS}; got {raw.dtype} {raw.tolist()!r:.60}"
-            )
+        if raw.dtype.kind not in "iu":
+            raise InvalidInput(f"codes are whole numbers, got {raw.dtype} {raw.tolist()!r:.60}")
         if not np.all(np.isfinite(values)):
             raise InvalidInput(f"constants must be finite numbers, got {values[~np.isfinite(values)][0]}")
         out_codes, out_values = _normalise(raw.tolist(), values.tolist())
         used = -min(min(out_codes), 0)
+        if used > MAX_COLUMNS:
+            raise InvalidInput(f"codes of columns are -1 to -{MAX_COLUMNS}, got {-used}")
         if names is None:
             names = default_names(used)
         elif len(names) < used:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,16 +75,20 @@ def search(
     scale = float(np.sqrt(np.mean(y**2))) or 1.0
     variables = view.variables if len(view.names) <= 3 else []
     best = np.inf
-    made: list[Expression] = []
-    for index in range(min(limit, bank.size)):
-        e = bank.expression(index)
-        s = skeleton(e, [v for v in variables if v != e])
-        if s is not None:
-            made.append(s)
-    for a in range(0, len(made), _BATCH):
+
+    def skeletons() -> Iterator[Expression]:
+        for index in range(min(limit, bank.size)):
+            if index % 64 == 0 and stop():  # making thousands of them takes seconds
+                return
+            e = bank.expression(index)
+            s = skeleton(e, [v for v in variables if v != e])
+            if s is not None:
+                yield s
+
+    source = skeletons()
+    while batch := list(islice(source, _BATCH)):
         if stop():
             return
-        batch = made[a : a + _BATCH]
         packed = pack(batch)
         starts = _starts(packed.const_offsets, rng, scale)
         fit = fit_constants(packed, X, y, starts, max_iter=60, weights=weights, n_jobs=n_jobs)

@@ -116,3 +116,11 @@ def test_a_bank_forms_nothing_that_breaks_the_rules(change):
     broken = [i for i in range(free.size) if not made.allows(free.expression(i))]
     assert broken
     assert all(made.allows(bound.expression(i)) for i in range(bound.size))
+
+
+def test_powers_up_to_twelve_are_products():
+    rules = make_rules(["mul"], None, None, None, None)
+    assert rules.allows(Expression.parse("x0**12"))
+    assert not rules.allows(Expression.parse("x0**13"))
+    assert not rules.allows(Expression.parse("x0**-2"))
+    assert make_rules(["mul", "div"], None, None, None, None).allows(Expression.parse("x0**-12"))

@@ -11,7 +11,7 @@ from symnum.exceptions import InvalidInput
 from symnum.expressions import Expression
 from symnum.problem import Problem
 from symnum.search.budget import Budget
-from symnum.search.candidate import HallOfFame
+from symnum.search.candidate import Candidate, HallOfFame
 from symnum.search.selection import RULES, scores, select
 
 RNG = np.random.default_rng(0)
@@ -111,3 +111,35 @@ def test_a_large_table_is_sampled_and_the_front_verified_on_all_rows():
     for c in hall.front():
         exact = np.mean((c.expression.evaluate(x) - hall.problem.y) ** 2)
         assert c.loss == pytest.approx(exact, rel=1e-12)
+
+
+def made(complexity: int, loss: float, bits: float = 0.0) -> Candidate:
+    return Candidate(Expression.parse("a"), complexity, loss, 0.0, bits)
+
+
+def test_bic_by_hand():
+    """Rows times the log of the loss, and a log of the rows for each node."""
+    front = [made(1, 1.0), made(3, 0.8), made(9, 0.5)]
+    rows = 40
+    bic = [rows * np.log(c.loss) + np.log(rows) * c.complexity for c in front]
+    assert select(front, "bic", rows, 1.0) == int(np.argmin(bic)) == 1
+    # of an absolute error the square counts, so that the second step is worth its nodes
+    assert select(front, "bic", rows, 1.0, power=1) == 2
+    assert select(front, "bic", 6, 1.0) == 0
+
+
+def test_bic_takes_errors_below_rounding_for_rounding():
+    front = [made(3, 1e-26), made(9, 1e-40)]
+    assert select(front, "bic", 100, 1.0) == 0
+    assert select(front, "bic", 100, 1e-12) == 1
+    assert select([made(1, 1e-12), made(2, 1e-20)], "bic", 100, 1.0, power=1) == 0
+
+
+def test_each_rule_looks_at_its_own_number():
+    front = [made(1, 1.0, 9.0), made(3, 0.8, 1.0), made(5, 0.79, 5.0)]
+    assert select(front, "best", 10, 1.0) == select(front, "mdl", 10, 1.0) == 1
+    assert select(front, "accuracy", 10, 1.0) == 2
+    # of those within half as much again of the least loss, the sharpest fall
+    assert select(front, "score", 10, 1.0) == 1
+    assert select([made(1, 1.0), made(2, 0.1), made(5, 0.01)], "score", 10, 1.0) == 2
+    np.testing.assert_allclose(scores(front), [0, np.log(1 / 0.8) / 2, np.log(0.8 / 0.79) / 2])
