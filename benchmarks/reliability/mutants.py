@@ -58,11 +58,14 @@ def session(folder: Path, modules: list[str], command: str, timeout: float, stat
 def draw(state: Path, sample: int, seed: int) -> None:
     """Keep so many mutants of every module, drawn at random, and those that have a result."""
     with sqlite3.connect(state) as db:
-        rows = db.execute("SELECT module_path, job_id, operator_name FROM mutation_specs").fetchall()
+        rows = db.execute(
+            "SELECT module_path, job_id, operator_name FROM mutation_specs "
+            "ORDER BY operator_name, operator_args, occurrence"  # the ids themselves are random
+        ).fetchall()
         done = {r[0] for r in db.execute("SELECT job_id FROM work_results")}
         kept = set(done)
         for module in sorted({r[0] for r in rows}):
-            mine = sorted(r[1] for r in rows if r[0] == module and not r[2].startswith(ANNOTATION))
+            mine = [r[1] for r in rows if r[0] == module and not r[2].startswith(ANNOTATION)]
             kept |= set(random.Random(f"{seed}:{module}").sample(mine, min(sample, len(mine))))  # noqa: S311
         for _, job, _ in rows:
             if job not in kept:

@@ -143,3 +143,7 @@ def test_each_rule_looks_at_its_own_number():
     assert select(front, "score", 10, 1.0) == 1
     assert select([made(1, 1.0), made(2, 0.1), made(5, 0.01)], "score", 10, 1.0) == 2
     np.testing.assert_allclose(scores(front), [0, np.log(1 / 0.8) / 2, np.log(0.8 / 0.79) / 2])
+
+
+def test_bic_of_a_target_of_zeros():
+    assert select([made(1, 0.0), made(2, 0.0)], "bic", 10, 0.0) == 0
