@@ -373,7 +373,7 @@ class DynamicsRegressor(BaseEstimator):
         if (t is None) != (U is None):
             raise InvalidInput("give both t and U, or neither")
         if t is None or U is None:
-            return float(self.equations_["r2"].mean())
+            return float(self.equations_["r2"].to_numpy().mean())
         recordings, _ = read_recordings(t, U, list(self.feature_names_in_))
         return self.solution_.score(recordings)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -179,7 +179,7 @@ class SNIPEmbedder(TransformerMixin, BaseEstimator):
         return tags
 
     def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
+        state = dict(cast("dict[str, Any]", super().__getstate__()))
         state.pop("_loaded", None)  # weights are looked up again, so pickles stay small
         return state
 
@@ -190,7 +190,7 @@ class SNIPEmbedder(TransformerMixin, BaseEstimator):
             from symnum.models import SNIPModel
 
             given = self.model
-            model = given if isinstance(given, SNIPModel) else SNIPModel.from_pretrained(given)
+            model = given if isinstance(given, SNIPModel) else SNIPModel.from_pretrained(given)  # type: ignore[arg-type]
             loaded = self._loaded = (given, self.device, model.to(self.device).eval())
         return loaded[2]
 

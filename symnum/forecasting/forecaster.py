@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -216,12 +216,12 @@ class PROSEForecaster(BaseEstimator):
             from symnum.models import PROSEModel
 
             given = self.model
-            model = given if isinstance(given, PROSEModel) else PROSEModel.from_pretrained(given)
+            model = given if isinstance(given, PROSEModel) else PROSEModel.from_pretrained(given)  # type: ignore[arg-type]
             loaded = self._loaded = (given, self.device, model.to(self.device).eval())
         return loaded[2]
 
     def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
+        state = dict(cast("dict[str, Any]", super().__getstate__()))
         state.pop("_loaded", None)  # weights are looked up again, so pickles stay small
         state.pop("_reading", None)
         return state
