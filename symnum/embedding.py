@@ -190,7 +190,7 @@ class SNIPEmbedder(TransformerMixin, BaseEstimator):
             from symnum.models import SNIPModel
 
             given = self.model
-            model = given if isinstance(given, SNIPModel) else SNIPModel.from_pretrained(given)  # type: ignore[arg-type]
+            model = given if isinstance(given, SNIPModel) else cast("Any", SNIPModel).from_pretrained(given)
             loaded = self._loaded = (given, self.device, model.to(self.device).eval())
         return loaded[2]
 

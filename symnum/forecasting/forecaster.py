@@ -216,7 +216,7 @@ class PROSEForecaster(BaseEstimator):
             from symnum.models import PROSEModel
 
             given = self.model
-            model = given if isinstance(given, PROSEModel) else PROSEModel.from_pretrained(given)  # type: ignore[arg-type]
+            model = given if isinstance(given, PROSEModel) else cast("Any", PROSEModel).from_pretrained(given)
             loaded = self._loaded = (given, self.device, model.to(self.device).eval())
         return loaded[2]
 
