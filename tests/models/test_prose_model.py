@@ -24,6 +24,7 @@ from symnum.models import (  # noqa: E402
 from symnum.models.grammar import Grammar  # noqa: E402
 from symnum.models.layers import DecoderBlock, sinusoids  # noqa: E402
 from symnum.models.prose.inference import Reading, Window  # noqa: E402
+from symnum.models.prose.modeling import relative_loss  # noqa: E402
 
 TINY = {
     "width": 32, "heads": 2, "hidden": 64, "data_layers": 1, "symbol_layers": 1, "fusion_layers": 1,
@@ -130,6 +131,18 @@ def test_loss_is_what_the_paper_says():
         -float(chances.gather(2, target[..., None]).mean()), rel=1e-5
     )
     assert float(out.loss) == pytest.approx(6 * float(out.data_loss) + float(out.symbol_loss), rel=1e-6)
+
+
+def test_states_that_die_out_do_not_rule_the_loss():
+    made, labels = torch.full((2, 5, 3), 0.1), torch.full((2, 5, 3), 1e-6)
+    labels[1] = 0.2
+    plain = relative_loss(made, labels)
+    bounded = relative_loss(made, labels, least=torch.full((2, 1, 3), 0.1))
+    assert float(plain) > 100
+    assert float(bounded) == pytest.approx((1 + 0.25) / 2, rel=1e-3)
+    there = torch.tensor([[True, True, False]] * 2)
+    of_two = relative_loss(made[..., :2], labels[..., :2], least=torch.full((2, 1, 2), 0.1))
+    assert relative_loss(made, labels, there, torch.full((2, 1, 3), 0.1)) == of_two
 
 
 # ---------------------------------------------------------------- invariances

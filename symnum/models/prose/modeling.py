@@ -32,6 +32,7 @@ from symnum.synthesis.families.forms import from_tree, prose_form, to_tree
 from symnum.synthesis.families.pde import pde_tokenizer
 
 EPSILON = 1e-5  # of the relative loss
+LEAST = 0.1  # of the window's size: states that die out would rule the loss of all others
 IGNORED = -100  # label of places that do not count
 
 
@@ -227,7 +228,8 @@ class PROSEModel(PretrainedNetwork):
         if self.data_decoder is not None and query_times is not None:
             out.data_pred = self.forecast(encoded, query_times)
             if data_labels is not None:
-                out.data_loss = relative_loss(out.data_pred, data_labels, dim_mask)
+                least = LEAST * encoded.units.size if self.config.scaled else None
+                out.data_loss = relative_loss(out.data_pred, data_labels, dim_mask, least)
         if self.symbol_decoder is not None and labels is not None:
             self._check_length(labels.shape[1])
             memory = self.symbol_decoder.remember(encoded.symbols)
@@ -269,12 +271,21 @@ class PROSEModel(PretrainedNetwork):
         return generate_symbols(self, encoded, expressions, **settings)
 
 
-def relative_loss(made: Tensor, labels: Tensor, dim_mask: Tensor | None = None) -> Tensor:
-    """Mean over trajectories (b, q, v) of the squared relative L2 error, of states that there are."""
+def relative_loss(
+    made: Tensor, labels: Tensor, dim_mask: Tensor | None = None, least: Tensor | None = None
+) -> Tensor:
+    """Mean over trajectories (b, q, v) of the squared relative L2 error, of states that there are.
+
+    Where the labels are smaller than `least` (b, 1, v), the error is relative to that.
+    """
     made, labels = made.float(), labels.float()
     if dim_mask is not None:
         made, labels = made * dim_mask[:, None], labels * dim_mask[:, None]
-    return ((made - labels).square().sum((1, 2)) / (labels.square().sum((1, 2)) + EPSILON)).mean()
+    size = labels.square().sum((1, 2))
+    if least is not None:
+        there = 1.0 if dim_mask is None else dim_mask[:, None]
+        size = torch.maximum(size, labels.shape[1] * (least * there).square().sum((1, 2)))
+    return ((made - labels).square().sum((1, 2)) / (size + EPSILON)).mean()
 
 
 AutoConfig.register(PROSEConfig.model_type, PROSEConfig, exist_ok=True)
