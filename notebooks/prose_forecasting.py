@@ -102,9 +102,8 @@ def draw(model, title):
 
 draw(model, "no guess")
 
+
 # %%
-
-
 def error(model, route="auto"):
     """Relative L2 error of the states from 2 to 6, in percent."""
     made = model.forecast(t[asked], route=route)
