@@ -88,6 +88,15 @@ def _download(name: str) -> Path:
     return Path(snapshot_download(name, allow_patterns=files))
 
 
+def check_format(found: object, known: int) -> None:
+    """Raise InvalidInput when weights have another format than the one that is read here."""
+    if found != known:
+        raise InvalidInput(
+            f"weights of format {found!r} are not known here (this is {known}); "
+            "install the symnum they were made with, or train them again"
+        )
+
+
 def check_weights(
     folder: Path,
     model_type: str,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from symnum.expressions.expression import Expression
 from symnum.expressions.operators import Operator
 from symnum.expressions.parser import Functions, parse
 from symnum.expressions.rebuild import rebuild
+from symnum.problem import Problem
+from symnum.search.budget import Budget
 from symnum.search.candidate import HallOfFame
 from symnum.search.snapping import snap
 from symnum.search.view import View
@@ -82,16 +85,21 @@ def parts(e: Expression) -> list[Expression]:
     return sorted(found, key=lambda f: -f.complexity)
 
 
-def leading_parts(hall: HallOfFame, names: Sequence[str], most: int) -> list[Expression]:
-    """Sub-expressions of what a search found, those of the best formulas first; none is a whole formula."""
+def parts_found(
+    search: Any, problem: Problem, budget: Budget, rng: np.random.Generator, most: int
+) -> Iterator[Expression]:
+    """Sub-expressions of what a search finds, those of the best formulas first; none is a whole formula."""
+    hall = HallOfFame(problem)
+    for _ in search.run(problem, budget, rng, hall, []):
+        pass
     found: dict[Expression, None] = {}
     for candidate in sorted(hall.best.values(), key=lambda c: c.bits)[:_FORMULAS]:
-        whole = candidate.expression.with_names(names)
+        whole = candidate.expression.with_names(problem.names)
         for part in parts(whole):
             # The whole formula is no feature, unless it is right; then its parts lead to it.
             if part != whole:
                 found[part] = None
-    return list(found)[:most]
+    yield from list(found)[:most]
 
 
 def seeded(view: View, seeds: Sequence[Expression]) -> Iterator[View]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,19 @@ class Stage:
     evaluations: int
     found: int
     best_loss: float
+
+
+@contextmanager
+def recorded(label: str, budget: Budget, hall: HallOfFame, ledger: list[Stage]) -> Iterator[None]:
+    """Enter what is done inside into the ledger as one stage, however it ends."""
+    began = budget.elapsed, budget.evaluations
+    try:
+        yield
+    finally:
+        loss = min((c.loss for c in hall.best.values()), default=np.inf)
+        ledger.append(
+            Stage(label, budget.elapsed - began[0], budget.evaluations - began[1], len(hall.best), loss)
+        )
 
 
 class Stages:

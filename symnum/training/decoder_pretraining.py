@@ -18,7 +18,7 @@ from symnum.training.decoder_held_out import DecoderHeldOut
 from symnum.training.runs import run, training_arguments
 from symnum.training.settings import Settings
 from symnum.training.streaming import StreamTrainer
-from symnum.training.trainer import stream_identity
+from symnum.training.trainer import formula_stream, stream_identity
 
 _TAKEN = ("width", "heads", "hidden", "latent", "numeric_layers", "numeric_encoder", "reads", "point_input",
           "residual", "norm_first", "masked_pooling", "activation", "norm_eps", "normalize")  # fmt: skip
@@ -56,10 +56,7 @@ class DecoderTrainer(StreamTrainer):
     """Trains a `SNIPDecoderModel` on a stream of formulas; see `StreamTrainer`."""
 
     stream: EquationStream
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._parts: dict[str, list[Tensor]] = {"word_loss": [], "value_loss": []}
+    parts = ("word_loss", "value_loss")
 
     def _identity(self) -> dict[str, Any]:
         return stream_identity(self.stream)
@@ -73,19 +70,8 @@ class DecoderTrainer(StreamTrainer):
     ) -> Tensor | tuple[Tensor, SNIPDecoderOutput]:
         """Cross-entropy of words and, for skeletons, of classes of values."""
         out = model(**{name: value for name, value in inputs.items() if name != "hashes"})
-        for name, values in self._parts.items():
-            if out.get(name) is not None:
-                values.append(out[name].detach())
+        self.keep_parts(out)
         return (out.loss, out) if return_outputs else out.loss
-
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the means of the parts of the loss."""
-        if "loss" in logs:
-            for name, values in self._parts.items():
-                if values:
-                    logs[name] = round(float(sum(values)) / len(values), 4)
-                    values.clear()
-        super().log(logs, start_time)
 
 
 def build_trainer(settings: DecoderSettings, out: Path, max_seconds: float | None = None) -> DecoderTrainer:
@@ -95,14 +81,7 @@ def build_trainer(settings: DecoderSettings, out: Path, max_seconds: float | Non
     model = settings.build()
     plain = DecoderCollator(model.config)
     held_out = DecoderHeldOut(data.generator(held_out=True), plain, data.held_out, data.sampled, data.refined)
-    stream = EquationStream(
-        data.generator(),
-        data.batch_size,
-        data.pool,
-        numbers=True,
-        rank=arguments.process_index,
-        world_size=arguments.world_size,
-    )
+    stream = formula_stream(data, arguments)
     collator = DecoderCollator(model.config, data.rows, data.latent_only, data.seed, held_out.hashes)
     return DecoderTrainer(model, arguments, stream, collator, held_out, max_seconds)
 

@@ -8,13 +8,12 @@ from typing import Any
 from symnum.exceptions import InvalidInput
 from symnum.models.snip.configuration import SNIPConfig
 from symnum.models.snip.modeling import SNIPModel
-from symnum.synthesis import EquationStream
 from symnum.training.cards import write_model_card
 from symnum.training.collator import SNIPCollator
 from symnum.training.held_out import HeldOut
 from symnum.training.runs import run, training_arguments
 from symnum.training.settings import Settings
-from symnum.training.trainer import SNIPTrainer
+from symnum.training.trainer import SNIPTrainer, formula_stream
 
 
 def build_trainer(settings: Settings, out: Path, max_seconds: float | None = None) -> SNIPTrainer:
@@ -28,14 +27,7 @@ def build_trainer(settings: Settings, out: Path, max_seconds: float | None = Non
         raise InvalidInput(f"the model takes up to {config.max_dim} variables, the data has {data.max_dim}")
     plain = SNIPCollator(config)
     held_out = HeldOut(data.generator(held_out=True), plain, data.held_out)
-    stream = EquationStream(
-        data.generator(),
-        data.batch_size,
-        data.pool,
-        numbers=True,
-        rank=arguments.process_index,
-        world_size=arguments.world_size,
-    )
+    stream = formula_stream(data, arguments)
     collator = SNIPCollator(config, data.rows, data.seed, held_out.hashes)
     return SNIPTrainer(SNIPModel(config), arguments, stream, collator, held_out, max_seconds)
 

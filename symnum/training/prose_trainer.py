@@ -95,10 +95,7 @@ class ProseTrainer(StreamTrainer):
     """Trains a `PROSEModel` on a `ProseStream`; see `StreamTrainer`."""
 
     stream: ProseStream
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._parts: dict[str, list[float]] = {"data_loss": [], "symbol_loss": []}
+    parts = ("data_loss", "symbol_loss")
 
     def _identity(self) -> dict[str, Any]:
         stream = self.stream
@@ -125,17 +122,5 @@ class ProseTrainer(StreamTrainer):
     ) -> Tensor | tuple[Tensor, PROSEOutput]:  # fmt: skip
         """Weighted sum of the losses of data and symbols."""
         out = model(**inputs)
-        for name, values in self._parts.items():
-            part = out.get(name)
-            if part is not None:
-                values.append(float(part.detach()))
+        self.keep_parts(out)
         return (out.loss, out) if return_outputs else out.loss
-
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the means of both losses."""
-        if "loss" in logs:
-            for name, values in self._parts.items():
-                if values:
-                    logs[name] = round(sum(values) / len(values), 5)
-                    values.clear()
-        super().log(logs, start_time)

@@ -139,6 +139,8 @@ class StreamTrainer(Trainer):
     """
 
     unit: ClassVar[str] = "samples"
+    parts: ClassVar[tuple[str, ...]] = ()
+    """Names of the parts of the loss in the model's output, whose means are logged too."""
 
     def __init__(
         self,
@@ -154,6 +156,7 @@ class StreamTrainer(Trainer):
         self.model_accepts_loss_kwargs = False  # the loss is a mean over the batch
         self.stream, self.collator, self.held_out = stream, collator, held_out
         self._waited, self._since, self._steps = 0.0, time.monotonic(), 0
+        self._parts: dict[str, list[Tensor]] = {name: [] for name in self.parts}
 
     # ---------------------------------------------------------------- data
     def get_train_dataloader(self) -> DataLoader:
@@ -207,14 +210,24 @@ class StreamTrainer(Trainer):
         return metrics
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add samples a second and the share of time spent waiting for data."""
+        """Add the parts of the loss, samples a second and the share of time spent waiting for data."""
         if "loss" in logs:
+            for name, values in self._parts.items():
+                if values:
+                    logs[name] = round(float(torch.stack(values).double().mean()), 5)
+                    values.clear()
             seconds = time.monotonic() - self._since
             samples = self._steps * self.stream.batch_size * self.args.world_size
             logs[f"{self.unit}_per_second"] = round(samples / seconds, 1)
             logs["wait_share"] = round(self._waited / seconds, 4)
             self._waited, self._since, self._steps = 0.0, time.monotonic(), 0
         super().log(logs, start_time)
+
+    def keep_parts(self, out: Any) -> None:
+        """Keep the parts of the loss of a batch for the next log."""
+        for name, values in self._parts.items():
+            if out.get(name) is not None:
+                values.append(out[name].detach())
 
     # ---------------------------------------------------------------- resuming
     def train(self, resume_from_checkpoint: str | bool | None = None, **kwargs: Any) -> Any:

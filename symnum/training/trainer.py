@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor, nn
+from transformers import TrainingArguments
 
 from symnum.models.snip.modeling import SNIPOutput
 from symnum.synthesis import EquationStream
 from symnum.training.contrastive import contrastive_loss
+from symnum.training.settings import DataSettings
 from symnum.training.streaming import StreamTrainer
 
 
@@ -40,6 +42,18 @@ class SNIPTrainer(StreamTrainer):
         if "loss" in logs:
             logs["scale"] = round(float(self.accelerator.unwrap_model(self.model).scale.detach()), 3)
         super().log(logs, start_time)
+
+
+def formula_stream(data: DataSettings, arguments: TrainingArguments) -> EquationStream:
+    """Formulas to train on, the part of one process."""
+    return EquationStream(
+        data.generator(),
+        data.batch_size,
+        data.pool,
+        numbers=True,
+        rank=arguments.process_index,
+        world_size=arguments.world_size,
+    )
 
 
 def stream_identity(stream: EquationStream) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from transformers import PretrainedConfig
 
 from symnum.exceptions import InvalidInput
 from symnum.models.snip.configuration import SNIPConfig
+from symnum.models.weights import check_format
 
 FORMAT_VERSION = 1
 _PARTS = ("width", "heads", "hidden", "symbol_decoder_layers", "slots", "slot_rank")
@@ -90,11 +91,7 @@ class SNIPDecoderConfig(PretrainedConfig):
                 f"slots, slot_rank and max_symbols are at least 1, 1 and 3, got {slots}, {slot_rank} and "
                 f"{max_symbols}"
             )
-        if format_version != FORMAT_VERSION:
-            raise InvalidInput(
-                f"weights of format {format_version!r} are not known here (this is {FORMAT_VERSION}); "
-                "install the symnum they were made with, or train them again"
-            )
+        check_format(format_version, FORMAT_VERSION)
         self.points()
 
     @classmethod

@@ -7,6 +7,7 @@ from typing import Any
 from transformers import PretrainedConfig
 
 from symnum.exceptions import InvalidInput
+from symnum.models.weights import check_format
 
 FORMAT_VERSION = 1
 _LARGEST_GRID = 100_000
@@ -138,11 +139,7 @@ class PROSEConfig(PretrainedConfig):
             raise InvalidInput(
                 f"grid is a number of cells, 0 for states; with it max_dim is 1; got {grid} and {max_dim}"
             )
-        if format_version != FORMAT_VERSION:
-            raise InvalidInput(
-                f"weights of format {format_version!r} are not known here (this is {FORMAT_VERSION}); "
-                "install the symnum they were made with, or train them again"
-            )
+        check_format(format_version, FORMAT_VERSION)
 
     @property
     def values(self) -> int:

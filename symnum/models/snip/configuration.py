@@ -7,6 +7,7 @@ from typing import Any
 from transformers import PretrainedConfig
 
 from symnum.exceptions import InvalidInput
+from symnum.models.weights import check_format
 
 FORMAT_VERSION = 1
 _CHOICES = {
@@ -116,11 +117,7 @@ class SNIPConfig(PretrainedConfig):
             raise InvalidInput(f"reads must be 1 to half of numeric_layers ({numeric_layers}), got {reads}")
         if not tau > 0:
             raise InvalidInput(f"tau must be above 0, got {tau}")
-        if format_version != FORMAT_VERSION:
-            raise InvalidInput(
-                f"weights of format {format_version!r} are not known here (this is {FORMAT_VERSION}); "
-                "install the symnum they were made with, or train them again"
-            )
+        check_format(format_version, FORMAT_VERSION)
 
     @classmethod
     def compat(cls, max_dim: int = 10, **kwargs: Any) -> SNIPConfig:

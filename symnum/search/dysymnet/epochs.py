@@ -23,7 +23,7 @@ from symnum.search.dysymnet.presets import preset
 from symnum.search.dysymnet.readout import read_out
 from symnum.search.dysymnet.refinement import Data, refined
 from symnum.search.dysymnet.training import Trained, train
-from symnum.search.stages import Stage
+from symnum.search.stages import Stage, recorded
 
 if TYPE_CHECKING:
     from symnum.search.dysymnet.backend import DySymNetSearch
@@ -160,18 +160,12 @@ class Epochs:
         p = self.preset
         self.rows = Rows(self.problem, p.rows, p.columns, p.scale, p.bias, self.device)
         self.plain_bits = self.data.bits(mean)
-        began, count = (self.budget.elapsed, self.budget.evaluations), p.first_batch
-        try:
+        count = p.first_batch
+        with recorded("networks", self.budget, self.hall, self.ledger):
             while not self.budget.expired():
                 yield from self._epoch(min(count, self._affordable()))
                 count = min(2 * count, p.batch)
                 self._judge()
-        finally:
-            loss = min((c.loss for c in self.hall.best.values()), default=np.inf)
-            self.ledger.append(
-                Stage("networks", self.budget.elapsed - began[0], self.budget.evaluations - began[1],
-                      len(self.hall.best), loss)
-            )  # fmt: skip
 
     def _affordable(self) -> int:
         steps = sum(phase.steps for phase in self.preset.phases)

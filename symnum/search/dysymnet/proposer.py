@@ -10,10 +10,8 @@ import numpy as np
 from symnum.expressions.expression import Expression
 from symnum.problem import Problem
 from symnum.search.budget import Budget
-from symnum.search.candidate import HallOfFame
 from symnum.search.dysymnet.backend import DySymNetSearch
-from symnum.search.guesses import leading_parts
-from symnum.search.stages import Stage
+from symnum.search.guesses import parts_found
 
 
 def features(
@@ -39,7 +37,4 @@ def features(
     most : int
         Sub-expressions at most.
     """
-    hall, ledger = HallOfFame(problem), list[Stage]()
-    for _ in DySymNetSearch(operators, n_jobs, preset).run(problem, budget, rng, hall, ledger):
-        pass
-    yield from leading_parts(hall, problem.names, most)
+    yield from parts_found(DySymNetSearch(operators, n_jobs, preset), problem, budget, rng, most)

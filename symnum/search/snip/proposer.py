@@ -10,10 +10,8 @@ import numpy as np
 from symnum.expressions.expression import Expression
 from symnum.problem import Problem
 from symnum.search.budget import Budget
-from symnum.search.candidate import HallOfFame
-from symnum.search.guesses import leading_parts
+from symnum.search.guesses import parts_found
 from symnum.search.snip.backend import WEIGHTS, SNIPSearch
-from symnum.search.stages import Stage
 
 
 def features(
@@ -41,7 +39,4 @@ def features(
     most : int
         Expressions at most.
     """
-    hall, ledger = HallOfFame(problem), list[Stage]()
-    for _ in SNIPSearch(operators, n_jobs, weights).run(problem, budget, rng, hall, ledger):
-        pass
-    yield from leading_parts(hall, problem.names, most)
+    yield from parts_found(SNIPSearch(operators, n_jobs, weights), problem, budget, rng, most)

@@ -21,7 +21,7 @@ from symnum.search.candidate import Candidate, HallOfFame, fit_rows
 from symnum.search.dysymnet.epochs import device_of, threads
 from symnum.search.snip.judging import Judge
 from symnum.search.snip.readings import Reading, bags, choose_columns, readings
-from symnum.search.stages import Stage
+from symnum.search.stages import Stage, recorded
 
 _BAGS = 4
 _BEAM = 16
@@ -71,15 +71,8 @@ class DecoderRun:
         if np.ptp(y) == 0 or not np.any(np.ptp(self.problem.X, axis=0) > 0):
             self.budget.stop("target or features are constant")
             return
-        began = self.budget.elapsed, self.budget.evaluations
-        try:
+        with recorded(self.stage, self.budget, self.hall, self.ledger):
             yield from self.rounds()
-        finally:
-            loss = min((c.loss for c in self.hall.best.values()), default=np.inf)
-            self.ledger.append(
-                Stage(self.stage, self.budget.elapsed - began[0], self.budget.evaluations - began[1],
-                      len(self.hall.best), loss)
-            )  # fmt: skip
 
     def rounds(self) -> Iterator[Candidate]:
         """What a search does until its budget ends."""
