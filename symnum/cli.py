@@ -68,6 +68,7 @@ def fit(
     max_evals: Annotated[
         int | None, typer.Option(help="Expressions to form at most; repeatable to the bit.")
     ] = None,
+    max_memory: Annotated[str | None, typer.Option(help="Memory of the process at most, '2GB'.")] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Folder for the results; default: named after the table."),
@@ -112,8 +113,8 @@ def fit(
     limit = 60.0 if time is None and max_evals is None else time
     model = search_front(
         task, console, given_units,
-        max_time=limit, max_evals=max_evals, random_state=seed, n_jobs=jobs, search=search,
-        operators=read_operators(operators), guesses=guess, template=template, loss=loss,
+        max_time=limit, max_evals=max_evals, max_memory=max_memory, random_state=seed, n_jobs=jobs,
+        search=search, operators=read_operators(operators), guesses=guess, template=template, loss=loss,
     )  # fmt: skip
     if model.stop_reason_ == "interrupted":
         typer.echo("symnum: note: stopped early; what was found until then is kept", err=True)

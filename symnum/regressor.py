@@ -25,6 +25,7 @@ from symnum.search.budget import Budget
 from symnum.search.candidate import JUDGED_ROWS, VERIFYING, HallOfFame
 from symnum.search.dimensional import statement
 from symnum.search.losses import make_loss
+from symnum.search.memory import search_room
 from symnum.search.scaling import scaling_of
 from symnum.search.settings import (
     Settings,
@@ -52,6 +53,10 @@ class SymbolicRegressor(Uncertainties, RegressorMixin, BaseEstimator):
         Wall-clock seconds; most problems end earlier, when an exact formula was found.
     max_evals : int or None, default None
         Expressions formed. With ``max_time=None`` the same seed gives the same table for any `n_jobs`.
+    max_memory : float or str, optional
+        What the process may hold while it fits, in bytes or as text ("2GB"): Python, its libraries, copies of
+        the table and the search, whose banks are made as large as that allows. What else your program holds
+        is not counted. For the searches "auto", "enumerate" and "genetic".
     random_state : int, RandomState, Generator or None
         Seed of whatever is drawn at random.
     n_jobs : int, default 1
@@ -140,6 +145,7 @@ class SymbolicRegressor(Uncertainties, RegressorMixin, BaseEstimator):
         search: Any = "auto",
         max_time: float | None = 60,
         max_evals: int | None = None,
+        max_memory: float | str | None = None,
         random_state: Any = None,
         n_jobs: int = 1,
         model_selection: str = "best",
@@ -161,6 +167,7 @@ class SymbolicRegressor(Uncertainties, RegressorMixin, BaseEstimator):
         self.search = search
         self.max_time = max_time
         self.max_evals = max_evals
+        self.max_memory = max_memory
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.model_selection = model_selection
@@ -226,6 +233,7 @@ class SymbolicRegressor(Uncertainties, RegressorMixin, BaseEstimator):
         params = self.get_params(deep=False)
         check_parameters(params)
         jobs(self.n_jobs)
+        room = search_room(self.max_memory, X)  # before the table is copied
         names = column_names(X, variable_names)
         refuse_missing(X)
         X, y = validate_data(
@@ -243,11 +251,11 @@ class SymbolicRegressor(Uncertainties, RegressorMixin, BaseEstimator):
         vars(self).pop("outputs_", None)
         units = read_units(names, X_units, y_units)
         problem = Problem(X, y, names, units, sample_weight)  # type: ignore[arg-type]
-        self._run(problem, make_settings(params, names))
+        self._run(problem, make_settings(params, names), room)
         return self
 
-    def _run(self, problem: Problem, settings: Settings) -> None:
-        budget = Budget(self._seconds(len(problem.y)), self.max_evals).start()
+    def _run(self, problem: Problem, settings: Settings, room: float | None) -> None:
+        budget = Budget(self._seconds(len(problem.y)), self.max_evals, room=room).start()
         rng = generator(self._seed())
         self._next_seed: int | None = next_seed(rng)
         scaling = scaling_of(problem, self.loss, self.template is not None)

@@ -64,7 +64,7 @@ from symnum.evaluation.config import expand, make_config
 from symnum.evaluation.runner import run_campaign
 config = make_config({
     'name': 'test', 'methods': ['linear'], 'seeds': 2, 'max_time': 5, 'n_jobs': 1,
-    'problems': [{'find': 'classic/Nguyen-*'}],
+    'problems': [{'find': 'classic/Nguyen-[1-3]'}],
 })
 run_campaign(expand(config), Path(sys.argv[1]))
 """,

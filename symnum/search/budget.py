@@ -16,12 +16,15 @@ class Budget:
         Wall-clock seconds from `start`.
     max_evals : int, optional
         Expressions formed. With this limit alone nothing depends on the clock.
+    room : float, optional
+        Bytes for the columns of a stage; `symnum.search.memory` works them out.
     """
 
     max_time: float | None = None
     max_evals: int | None = None
     evaluations: int = 0
     reason: str = ""
+    room: float | None = None
     _began: float = field(default_factory=time.perf_counter)
 
     def start(self) -> Budget:
@@ -55,11 +58,15 @@ class Budget:
         """Budget of a share of what is left, on the same clock; `take_back` adds what it has used."""
         time_limit = None if self.max_time is None else self.elapsed + share * self.left()
         evals = None if self.max_evals is None else self.evaluations + int(share * self.evals_left())
-        return Budget(time_limit, evals, self.evaluations, _began=self._began)
+        return Budget(time_limit, evals, self.evaluations, room=self.room, _began=self._began)
 
     def take_back(self, part: Budget) -> None:
         """Count the evaluations of a part."""
         self.evaluations = max(self.evaluations, part.evaluations)
+
+    def elements(self, count: int, each: float) -> int:
+        """At most `count` elements of so many bytes each: as many as there is memory for."""
+        return count if self.room is None else min(count, int(self.room // each))
 
     def left(self) -> float:
         """Seconds left, infinite without a time limit."""

@@ -18,6 +18,7 @@ from symnum.search.candidate import Candidate, HallOfFame, fit_rows
 from symnum.search.features import select_columns
 from symnum.search.losses import left_out, refine, row_weights
 from symnum.search.macros import enumerated
+from symnum.search.memory import PLAIN
 from symnum.search.plain import plain
 from symnum.search.settings import Settings
 from symnum.search.template_search import TemplateSearch
@@ -88,7 +89,7 @@ def _plain(problem: Problem, settings: Settings, budget: Budget) -> Iterator[Exp
     """Elements of a small bank; readouts would put factors before them, which the operators do not allow."""
     X = problem.X[fit_rows(problem)]
     unary, binary = enumerated(settings.operators, settings.rules.macros, DEFAULT_UNARY, DEFAULT_BINARY)
-    size = min(_PLAIN, budget.evals_left() // 4)
+    size = budget.elements(min(_PLAIN, budget.evals_left() // 4), PLAIN)
     if size < 10:
         return
     bank = Bank.start(

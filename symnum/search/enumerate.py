@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from symnum.expressions.expression import Expression
 from symnum.expressions.simplify import simplify
 from symnum.problem import Problem
-from symnum.search import constants, dimensional, homogeneous
+from symnum.search import constants, dimensional, homogeneous, memory
 from symnum.search.bank import quietly
 from symnum.search.budget import Budget
 from symnum.search.candidate import FIT_ROWS, Candidate, HallOfFame
@@ -71,6 +71,11 @@ class EnumerativeSearch:
         proposer: Callable[..., Iterable[Expression]] | None = None,
     ) -> None:
         self.operators, self.max_bank, self.n_jobs, self.proposer = operators, max_bank, n_jobs, proposer
+
+    @property
+    def keeps_memory(self) -> bool:
+        """Whether the search keeps to `Budget.room`: a proposer does as it likes."""
+        return self.proposer is None
 
     def get_params(self, deep: bool = True) -> dict:
         """Constructor parameters, as scikit-learn wants them."""
@@ -318,7 +323,7 @@ class _Run(PartStages):
                     self.budget.stop("noise floor reached")
             return self._done() or over()
 
-        size = self._share(LIBRARY)
+        size = self._share(LIBRARY, each=memory.LIBRARY)
         if size < LIBRARY // 4 or stop():
             return
         X, y = self.problem_rows()

@@ -15,13 +15,15 @@ from symnum.search.budget import Budget
 from symnum.search.candidate import Candidate, HallOfFame, fit_rows
 from symnum.search.genetic import BANK, evolve
 from symnum.search.macros import enumerated
+from symnum.search.memory import LIBRARY
 from symnum.search.stages import Stage
 
 
 def _size(budget: Budget) -> int:
     """Bank size that leaves most of the budget to the search."""
     small = budget.left() < 10 or budget.evals_left() < 4 * BANK
-    return min(BANK // 10, 1 + budget.evals_left() // 4) if small else BANK
+    size = min(BANK // 10, 1 + budget.evals_left() // 4) if small else BANK
+    return budget.elements(size, LIBRARY)
 
 
 class GeneticSearch:
@@ -34,6 +36,8 @@ class GeneticSearch:
     n_jobs : int
         Threads; the result does not depend on it.
     """
+
+    keeps_memory = True
 
     def __init__(self, operators: Sequence[str] | None = None, n_jobs: int = 1) -> None:
         self.operators, self.n_jobs = operators, n_jobs

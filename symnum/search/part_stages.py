@@ -12,6 +12,7 @@ from symnum.search.approximate import ApproximateSearch
 from symnum.search.bank import quietly
 from symnum.search.candidate import Candidate, HallOfFame
 from symnum.search.exact import ExactSearch, bank_rows
+from symnum.search.memory import READOUT
 from symnum.search.parts import assemble, part_views, peel
 from symnum.search.separation import Structure, structures
 from symnum.search.stages import TIERS, Stages
@@ -60,7 +61,9 @@ class PartStages(Stages):
         made = search.products(IDENTITY) if structure.log else search.sums_and_quotients(IDENTITY)
         yield from self._offer(label, view, made)
         if size <= TIERS[1] and not self._done():
-            readouts = quietly(lambda: ApproximateSearch(view, bank, self.weights, PART_READOUT))
+            # Beside the joins' columns, which stay: half of the memory.
+            most = self.budget.elements(PART_READOUT, 2 * READOUT)
+            readouts = quietly(lambda: ApproximateSearch(view, bank, self.weights, most))
             yield from self._offer(label, view, readouts.everything(self._late, (IDENTITY,)))
             yield from self._refined(label)
 
@@ -77,7 +80,7 @@ class PartStages(Stages):
     def _forms(self, view: View) -> list[Expression]:
         """Short formulas for an estimated part, the best description first."""
         hall = HallOfFame(Problem(view.X, view.y, view.names), 16)
-        size = self._share(1_000 * len(view.names))
+        size = self._share(1_000 * len(view.names), each=READOUT)
         if size < 10:
             return []
         bank = self._bank(view, bank_rows(view), size)

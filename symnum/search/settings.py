@@ -14,6 +14,7 @@ from symnum.expressions.expression import Expression
 from symnum.search.backends import make_backend
 from symnum.search.guesses import read_guesses
 from symnum.search.macros import functions, inside, listed, make_macros
+from symnum.search.memory import read_memory
 from symnum.search.rules import Rules, make_rules
 from symnum.search.selection import RULES
 from symnum.search.template import Template, read_template
@@ -72,11 +73,17 @@ def make_settings(params: Mapping[str, Any], names: Sequence[str]) -> Settings:
         macros,
     )
     n_jobs = jobs(params["n_jobs"])
+    backend = make_backend(params["search"], operators, n_jobs)
+    if params["max_memory"] is not None and not getattr(backend, "keeps_memory", False):
+        raise InvalidInput(
+            f"max_memory cannot be kept by search={params['search']!r}, only by 'auto', 'enumerate' and "
+            "'genetic'; leave it out and limit the process instead (ulimit -v, a batch system, a container)"
+        )
     known = functions(macros)
     if params["template"] is not None and params["guesses"]:
         raise InvalidInput("guesses and template are alternatives: write what you know into the template")
     return Settings(
-        make_backend(params["search"], operators, n_jobs),
+        backend,
         rules,
         operators,
         read_guesses(params["guesses"] or (), names, known),
@@ -101,6 +108,8 @@ def check_parameters(params: Mapping[str, Any]) -> None:
         value = params[name]
         if value is not None and (not np.isscalar(value) or not value > 0):
             raise InvalidInput(f"{name} must be a positive number or None, got {value!r}")
+    if params["max_memory"] is not None:
+        read_memory(params["max_memory"])
     if params["max_time"] is None and params["max_evals"] is None:
         raise InvalidInput("set max_time or max_evals: a search without any limit would not end")
     most = params["max_complexity"]

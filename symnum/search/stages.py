@@ -21,6 +21,7 @@ from symnum.search.budget import Budget
 from symnum.search.candidate import Candidate, HallOfFame, fit_rows
 from symnum.search.exact import ExactSearch, bank_rows
 from symnum.search.macros import enumerated
+from symnum.search.memory import JOIN, READOUT
 from symnum.search.oscillation import oscillations
 from symnum.search.view import View, original
 
@@ -105,9 +106,12 @@ class Stages:
         dims = None if view.dims is None else view.dims[0]
         return Bank.start(X, view.names, self.unary, self.binary, size, dims, self.hall.rules, groups)
 
-    def _share(self, size: int, part: int = 3) -> int:
-        """Bank size within the limits; one stage takes only a part of the evaluations that are left."""
-        return min(size, self.search.max_bank, self.budget.evals_left() // part)
+    def _share(self, size: int, part: int = 3, each: float = JOIN) -> int:
+        """Bank size within the limits; one stage takes only a part of the evaluations that are left.
+
+        An element takes `each` bytes at the peak of the stage.
+        """
+        return self.budget.elements(min(size, self.search.max_bank, self.budget.evals_left() // part), each)
 
     def _affordable(self, view: View, size: int) -> int:
         """Bank size whose joins fit into the time left, judged by the pace so far; 0 when not worth it."""
@@ -119,7 +123,7 @@ class Stages:
 
     def _approximate(self, view: View, label: str, size: int, polish: bool = True) -> Iterator[Candidate]:
         before = self.budget.elapsed, self.budget.evaluations, len(self.hall.best)
-        size = self._share(size)
+        size = self._share(size, each=READOUT)
         if size < 10:
             return
         rows = bank_rows(view)
