@@ -9,14 +9,14 @@ import numpy as np
 
 from symnum.exceptions import InvalidInput
 
-JOIN, READOUT, LIBRARY, PLAIN = 3_000, 22_000, 20_000, 40_000
-"""Bytes of a bank element at the peak of a stage: 650 to 2,100, 12,300 to 17,700, 16,500 measured, and more.
+JOIN, READOUT, LIBRARY, PLAIN = 3_000, 22_000, 12_000, 40_000
+"""Bytes of a bank element at the peak of a stage: 650 to 2,100, 12,300 to 17,700, 6,300 measured, and more.
 
 Columns of 36, 256, 200 and 1,000 numbers are the smaller part: beside them stand copies in other forms. Joins
 are measured with threads, two transforms at a time: the number of threads must not decide the result.
 """
-_BASE = 500_000_000
-"""Python, libraries and compiled code (300 to 330 MB), and stages of fixed size (at most 60 MB at a time)."""
+_BASE = 550_000_000
+"""Python, libraries and compiled code (300 to 330 MB), and what a stage takes at any size (at most 240 MB)."""
 _LEAST = 150_000_000
 _COPIES = 3
 """The table as given, as contiguous float64, and the copies of a moment (its sizes, its units changed)."""
