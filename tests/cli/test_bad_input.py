@@ -58,6 +58,8 @@ def test_fit_bad_table(cli, tmp_path, content, message):
         (["--target", "T", "--time", "nan"], "max_time must be a positive number"),
         (["--target", "T", "--time", "soon"], "--time"),
         (["--target", "T", "--max-evals", "0"], "max_evals must be a positive number"),
+        (["--target", "T", "--max-memory", "much"], "max_memory must be a number of bytes or a text"),
+        (["--target", "T", "--max-memory", "100MB"], "max_memory='100MB' is too small"),
         (["--target", "T", "--seed", "-1"], "--seed"),
         (["--target", "T", "--jobs", "0"], "--jobs is a number of threads"),
         (["--target", "T", "--search", "divination"], "divination"),

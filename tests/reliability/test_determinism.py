@@ -74,13 +74,14 @@ def test_forked_processes():
 
 SPAWN = """
 import json, multiprocessing
-import numpy as np
-from symnum import SymbolicRegressor
-
-X = np.random.default_rng(1).uniform(1, 4, (60, 2))
-Y = X[:, 0] ** 2 / X[:, 1] + 0.1 * np.random.default_rng(2).normal(size=60)
 
 def fit(seed):
+    # Imported in the spawned process alone: the other one only starts it.
+    import numpy as np
+    from symnum import SymbolicRegressor
+
+    X = np.random.default_rng(1).uniform(1, 4, (60, 2))
+    Y = X[:, 0] ** 2 / X[:, 1] + 0.1 * np.random.default_rng(2).normal(size=60)
     model = SymbolicRegressor(max_time=None, max_evals=300, random_state=seed).fit(X, Y)
     return model.equations_["equation"].tolist()
 

@@ -39,14 +39,21 @@ MAY_REACH_OUT = {
 UNPICKLERS = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "shelve", "marshal", "jsonpickle"}
 RUNS_TEXT = {"eval", "exec", "compile", "__import__", "sympify", "parse_expr", "lambdify", "builtins.eval"}
 RUNS_TEXT |= {"sympy.sympify", "sympy.parse_expr", "sympy.lambdify"}
-UNSAFE = {"os.system", "os.popen", "pd.read_pickle", "pandas.read_pickle"}
+UNSAFE = {"os.system", "os.popen", "pd.read_pickle", "pandas.read_pickle", "np.lib.format.read_array"}
 UNSAFE |= {"yaml.load", "yaml.load_all", "yaml.unsafe_load", "yaml.full_load"}
 
 
-def calls(tree: ast.AST) -> Iterator[tuple[str, ast.Call]]:
-    for node in ast.walk(tree):
+def dotted(node: ast.AST) -> str:
+    """Name of what is called, such as ``np.load``; of what is no name, the last part alone (``.load``)."""
+    if isinstance(node, ast.Attribute):
+        return f"{dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def calls(nodes: list[ast.AST]) -> Iterator[tuple[str, ast.Call]]:
+    for node in nodes:
         if isinstance(node, ast.Call):
-            yield ast.unparse(node.func), node
+            yield dotted(node.func), node
 
 
 def keyword(call: ast.Call, name: str) -> str | None:
@@ -55,15 +62,10 @@ def keyword(call: ast.Call, name: str) -> str | None:
 
 def faults(path: str, source: str) -> list[str]:
     """Lines of a source that could run, unpickle or fetch something."""
-    tree, found = ast.parse(source), []
-    for name, call in calls(tree):
+    nodes, found = list(ast.walk(ast.parse(source))), []
+    for name, call in calls(nodes):
         where, last = f"{path}:{call.lineno}: {name}", name.rpartition(".")[2]
-        if name in RUNS_TEXT or name in (
-            "sympy.sympify",
-            "sympy.parse_expr",
-            "sympy.lambdify",
-            "builtins.eval",
-        ):
+        if name in RUNS_TEXT or name in UNSAFE:
             found.append(where)
         if name == "torch.load" and keyword(call, "weights_only") != "True":
             found.append(where)
@@ -71,22 +73,12 @@ def faults(path: str, source: str) -> list[str]:
             found.append(where)
         if name in ("np.load", "numpy.load") and keyword(call, "allow_pickle") not in (None, "False"):
             found.append(where)
-        if name in (
-            "pd.read_pickle",
-            "pandas.read_pickle",
-            "np.lib.format.read_array",
-            "os.system",
-            "os.popen",
-        ):
-            found.append(where)
-        if name in ("yaml.load", "yaml.load_all", "yaml.unsafe_load", "yaml.full_load"):
-            found.append(where)
         if keyword(call, "shell") not in (None, "False") or keyword(call, "trust_remote_code") not in (
             None,
             "False",
         ):
             found.append(where)
-    for node in ast.walk(tree):
+    for node in nodes:
         names = []
         if isinstance(node, ast.Import):
             names = [a.name for a in node.names]
