@@ -17,7 +17,7 @@ are measured with threads, two transforms at a time: the number of threads must 
 """
 _BASE = 550_000_000
 """Python, libraries and compiled code (300 to 330 MB), and what a stage takes at any size (at most 240 MB)."""
-_LEAST = 150_000_000
+_LEAST = 140_000_000
 _COPIES = 3
 """The table as given, as contiguous float64, and the copies of a moment (its sizes, its units changed)."""
 _UNITS = {"": 1, "b": 1} | {
