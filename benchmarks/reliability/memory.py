@@ -1,7 +1,8 @@
 """Memory: the peak of a fit of a large table, and growth over many fits in one process.
 
 ``python benchmarks/reliability/memory.py`` prints both; ``--rows 1000000 --columns 20 --max-time 30`` and
-``--fits 500`` set the sizes. Linux only: the peak is read from ``/proc``.
+``--fits 500`` set the sizes, ``--limits 0.7GB 1GB none`` tells what ``max_memory`` leaves. Linux only: the
+peak is read from ``/proc``.
 """
 
 from __future__ import annotations
@@ -59,6 +60,33 @@ def growth(fits: int) -> list[tuple[int, float]]:
     return seen
 
 
+def heaviest(limit: str | None, seconds: float = 45.0) -> dict[str, float]:
+    """Peak of the process after each of the stages that take most, with the largest banks a limit allows."""
+    from symnum.problem import Problem
+    from symnum.search.budget import Budget
+    from symnum.search.candidate import HallOfFame
+    from symnum.search.enumerate import EnumerativeSearch, _Run
+    from symnum.search.memory import search_room
+
+    peaks = {}
+    for columns, label, stage in (
+        (6, "joins", lambda run: run._tier(run.view, 1_000_000 if limit else 400_000, "joins", part=1)),
+        (3, "readouts", lambda run: run._approximate(run.view, "readouts", 60_000, polish=False)),
+        (3, "library", lambda run: run._evolve(1.0)),
+    ):
+        rng = np.random.default_rng(0)
+        X = rng.uniform(1, 3, (1_000, columns))
+        y = np.sin(X[:, 0] * X[:, -1]) * np.log(X[:, 0] + X[:, 1] ** 2.7) + 0.05 * rng.normal(size=1_000)
+        problem = Problem(X, y)
+        budget = Budget(seconds if label == "library" else 1e4, room=search_room(limit, X)).start()
+        hall = HallOfFame(problem)
+        run = _Run(EnumerativeSearch(), problem, budget, rng, hall, [], None)
+        list(run._offer("constant", run.view, run._constant()))
+        list(stage(run))
+        peaks[label] = resident("VmHWM")
+    return peaks
+
+
 def child(call: str) -> object:
     """Result of a call in a process of its own, so that peaks do not mix."""
     here = str(Path(__file__).parent)
@@ -79,7 +107,11 @@ def main() -> None:
     parser.add_argument("--columns", type=int, default=20)
     parser.add_argument("--max-time", type=float, default=30.0)
     parser.add_argument("--fits", type=int, default=500)
+    parser.add_argument("--limits", nargs="*", default=[], help="of max_memory, e.g. 0.7GB 1GB none")
     given = parser.parse_args()
+    for limit in given.limits:
+        asked = None if limit == "none" else limit
+        print(f"{limit}: {child(f'heaviest({asked!r})')}")
     warnings.simplefilter("ignore")
     if given.rows:
         found = child(f"large({given.rows}, {given.columns}, {given.max_time})")

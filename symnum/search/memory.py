@@ -16,7 +16,7 @@ Columns of 36, 256, 200 and 1,000 numbers are the smaller part: beside them stan
 are measured with threads, two transforms at a time: the number of threads must not decide the result.
 """
 _BASE = 550_000_000
-"""Python, libraries and compiled code (300 to 330 MB), and what a stage takes at any size (at most 240 MB)."""
+"""Python, libraries and compiled code (300 to 330 MB), and what a stage takes at any size (up to 240 MB)."""
 _LEAST = 140_000_000
 _COPIES = 3
 """The table as given, as contiguous float64, and the copies of a moment (its sizes, its units changed)."""
