@@ -1,4 +1,6 @@
-"""Whether proposals of networks pay in the portfolio: generated problems with and without a proposer.
+"""Whether what networks say pays in the portfolio: generated problems with and without it.
+
+"decoder" and "dysymnet" propose columns, "presence" orders the bank by what the decoder writes.
 
 Run it alone on the machine: ``python benchmarks/proposers.py --out proposers.csv``. The problems are those of
 ``hidden/SEED`` with seeds from 1 to 50; benchmark formulas are not touched. All variants of a problem get the
@@ -27,19 +29,21 @@ from symnum.search.enumerate import EnumerativeSearch
 ROWS = 300
 
 
-def _proposer(name: str, weights: str | None) -> Callable[..., Any] | None:
-    if name == "decoder":
+def _options(name: str, weights: str | None) -> dict[str, Callable[..., Any]]:
+    if name in ("decoder", "presence"):
+        from symnum.search.snip import proposer
         from symnum.search.snip.backend import WEIGHTS
-        from symnum.search.snip.proposer import features
         from symnum.search.snip.sampling import load
 
         load(weights or WEIGHTS, None)  # before the clock starts
-        return partial(features, weights=weights or WEIGHTS)
+        if name == "presence":
+            return {"presence": partial(proposer.presence, weights=weights or WEIGHTS)}
+        return {"proposer": partial(proposer.features, weights=weights or WEIGHTS)}
     if name == "dysymnet":
-        from symnum.search.dysymnet.proposer import features as networks
+        from symnum.search.dysymnet.proposer import features
 
-        return networks
-    return None
+        return {"proposer": features}
+    return {}
 
 
 def one(
@@ -51,7 +55,7 @@ def one(
     X, fresh = domain.draw(ROWS, rng), domain.draw(1000, rng)
     y, truth = law.evaluate(X), law.evaluate(fresh)
     y = y + noise * np.sqrt(np.mean(y**2)) * rng.standard_normal(len(y))
-    search = EnumerativeSearch(proposer=_proposer(name, weights))
+    search = EnumerativeSearch(**_options(name, weights))
     model = SymbolicRegressor(search=search, max_time=seconds, random_state=0)
     began = time.perf_counter()
     model.fit(X, y, variable_names=law.names)
@@ -74,8 +78,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=20)
     parser.add_argument("--time", type=float, default=10.0)
     parser.add_argument("--noise", type=float, nargs="+", default=[0.0, 0.01])
-    parser.add_argument("--proposers", nargs="+", default=["none", "decoder"],
-                        choices=["none", "decoder", "dysymnet"])  # fmt: skip
+    parser.add_argument("--proposers", nargs="+", default=["none", "decoder", "presence"],
+                        choices=["none", "decoder", "presence", "dysymnet"])  # fmt: skip
     parser.add_argument("--weights", help="of the decoder: a name or a folder")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()

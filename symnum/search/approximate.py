@@ -31,8 +31,8 @@ def bank_on(bank: Bank, X: NDArray[np.float64], limit: int) -> NDArray[np.float6
     limit = min(limit, bank.size)
     out = np.empty((limit, len(X)))
     op, left, right = bank.op[:limit], bank.left[:limit], bank.right[:limit]
-    # Elements stand in runs of one operator, after their parts.
-    edges = np.flatnonzero(np.diff(op)) + 1
+    # Elements stand in runs of one operator; their parts are of lower cost.
+    edges = np.flatnonzero(np.diff(op) | np.diff(bank.cost[:limit])) + 1
     with np.errstate(all="ignore"):
         for a, b in zip(np.r_[0, edges], np.r_[edges, limit], strict=True):
             code = int(op[a])

@@ -7,10 +7,11 @@ function is new (semantic de-duplication; Kronberger et al., PPSN 2024, measured
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,8 @@ class Bank:
         How many expressions were formed, duplicates included.
     dims : ndarray (size, b) of int16, optional
         Exponents of base units, scaled to whole numbers; only what is consistent in them was formed.
+    late : mapping
+        What names of operators and indices of columns cost beyond their due.
     """
 
     X: NDArray[np.float64]
@@ -133,6 +136,8 @@ class Bank:
     complete: bool = False
     dims: NDArray[np.int16] | None = None
     shapes: Shapes | None = None
+    late: Mapping[Any, int] = field(default_factory=dict)
+    _leaf_dims: NDArray[np.int16] | None = None
     _most: NDArray[np.int16] | None = None
     _table: NDArray[np.int64] = field(default_factory=lambda: np.zeros(2, np.int64))
     _probes: NDArray[np.float64] = field(default_factory=lambda: np.zeros((2, 1)))
@@ -148,6 +153,7 @@ class Bank:
         dims: NDArray[np.int16] | None = None,
         rules: Rules | None = None,
         groups: Sequence[Sequence[int]] | None = None,
+        late: Mapping[Any, int] | None = None,
     ) -> Bank:
         """Bank of the columns of X (rows, d) and the number one.
 
@@ -157,6 +163,7 @@ class Bank:
         of a column by more than the smallest one are left out (not so their squares). Elements that break
         the `rules` on sizes, depth and nesting are not formed.
         With `groups` only functions whose variables all lie in one of the groups are formed.
+        What is named in `late`, operators by name and columns by index, costs so much more.
         """
         rows = X.shape[0]
         bits = int(np.ceil(np.log2(max(capacity, 16) * 2)))
@@ -166,7 +173,7 @@ class Bank:
             X, tuple(unary), tuple(binary), np.empty((capacity, rows)), np.zeros(capacity, np.int16),
             np.full(capacity, -1, np.int32), np.full(capacity, -1, np.int32), np.zeros(capacity, np.int16),
             np.zeros(capacity, np.bool_), np.zeros(capacity, np.int32), tuple(names),
-            _within(groups, X.shape[1]),
+            _within(groups, X.shape[1]), late=late or {}, _leaf_dims=dims,
             _table=np.zeros(2**bits, np.int64), _probes=probes,
         )  # fmt: skip
         if dims is not None:
@@ -182,12 +189,15 @@ class Bank:
         bank.values[0] = 1.0
         bank.op[0], bank.cost[0], bank.size = _LEAF_ONE, 1, 1
         for j in range(X.shape[1]):
-            block = np.ascontiguousarray(X[:, j][None, :])
-            bank._append(block, _LEAF_VARIABLE, np.array([j]), np.array([-1]), 1, np.array([False]))
-            if dims is not None and bank.dims is not None and bank.left[bank.size - 1] == j:
-                bank.dims[bank.size - 1] = dims[j]
+            if not bank.late.get(j):
+                block, op, left, right, nested = bank._leaf(j)
+                bank._append(block, op, left, right, 1, nested)
         bank.levels = [0, 0, bank.size]
         return bank
+
+    def _leaf(self, j: int) -> tuple:
+        column = np.ascontiguousarray(self.X[:, j][None, :])
+        return column, _LEAF_VARIABLE, np.array([j]), np.array([-1]), np.array([False])
 
     def _append(
         self, block: NDArray, op: int, left: NDArray, right: NDArray, cost: int, nested: NDArray
@@ -202,7 +212,9 @@ class Bank:
         else:
             parts = right[kept] if np.any(right >= 0) else left[kept]
             self.members[at] = self.members[left[kept]] | self.members[parts]
-        if self.dims is not None and op not in (_LEAF_ONE, _LEAF_VARIABLE):
+        if self.dims is not None and op == _LEAF_VARIABLE and self._leaf_dims is not None:
+            self.dims[at] = self._leaf_dims[left[kept]]
+        elif self.dims is not None and op != _LEAF_ONE:
             self.dims[at] = self._dims_of(self.operator(op).name, left[kept], right[kept])
         if self.shapes is not None and op not in (_LEAF_ONE, _LEAF_VARIABLE):
             self.shapes.append(at, self.operator(op), left[kept], right[kept])
@@ -236,18 +248,28 @@ class Bank:
 
     def _jobs(self, cost: int) -> Iterator[Callable[[], tuple]]:
         """Blocks of new columns of one cost, cheapest operators first."""
-        bounds = self.levels
+        bounds, late = self.levels, self.late
+        for j in range(self.X.shape[1]):
+            if late.get(j) and cost == 1 + late[j]:
+                yield partial(self._leaf, j)
         for name in self.unary:
-            below = cost - UNARY_COST.get(name, 2 if isinstance(name, Macro) else 3)
+            due = UNARY_COST.get(name, 2 if isinstance(name, Macro) else 3)
+            below = cost - due - late.get(name, 0)
             if below >= 1 and below + 1 < len(bounds):
                 for i in range(bounds[below], bounds[below + 1], _BLOCK):
                     yield _unary_job(self, name, i, min(i + _BLOCK, bounds[below + 1]))
+        for delay in sorted({late.get(name, 0) for name in self.binary}):
+            names = [name for name in self.binary if late.get(name, 0) == delay]
+            yield from self._binary_jobs(names, cost - delay)
+
+    def _binary_jobs(self, names: Sequence[str | Macro], cost: int) -> Iterator[Callable[[], tuple]]:
+        bounds = self.levels
         for small in range(1, (cost - 1) // 2 + 1):
             large = cost - 1 - small
             if large + 1 >= len(bounds):
                 continue
             a, b = (bounds[small], bounds[small + 1]), (bounds[large], bounds[large + 1])
-            for name in self.binary:
+            for name in names:
                 step = max(1, _BLOCK // max(1, b[1] - b[0]))
                 for i in range(a[0], a[1], step):
                     for j in range(b[0], b[1], _BLOCK):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
 
@@ -42,7 +42,9 @@ LEAST_GROWN = 20_000
 PLAIN, QUIET = 14, 0.9975
 """Longest formula, and least R2, for which data with noise are searched no further."""
 PROPOSED = 0.2
-"""Share of what is left that a proposer may use."""
+"""Share of what is left that a proposer, or a guess of what occurs, may use."""
+UNLIKELY, ABSENT = 0.03, 0.005
+"""Chances below which an operator or a column costs one more, and two."""
 MOST_GROWN = 34
 """Nodes of the longest formula that is grown: longer ones say little."""
 
@@ -61,6 +63,9 @@ class EnumerativeSearch:
     proposer : callable, optional
         ``(problem, budget, rng)`` to expressions whose parts become columns where small banks find nothing,
         such as ``symnum.search.dysymnet.proposer.features``. None are proposed when left out.
+    presence : callable, optional
+        ``(problem, budget, rng)`` to chances that operators (by name) and columns (by index) occur, such as
+        ``symnum.search.snip.proposer.presence``: what is unlikely enters larger banks later.
     """
 
     def __init__(
@@ -69,8 +74,10 @@ class EnumerativeSearch:
         max_bank: int = TIERS[-1],
         n_jobs: int = 1,
         proposer: Callable[..., Iterable[Expression]] | None = None,
+        presence: Callable[..., Mapping[str | int, float]] | None = None,
     ) -> None:
-        self.operators, self.max_bank, self.n_jobs, self.proposer = operators, max_bank, n_jobs, proposer
+        self.operators, self.max_bank, self.n_jobs = operators, max_bank, n_jobs
+        self.proposer, self.presence = proposer, presence
 
     @property
     def keeps_memory(self) -> bool:
@@ -79,7 +86,8 @@ class EnumerativeSearch:
 
     def get_params(self, deep: bool = True) -> dict:
         """Constructor parameters, as scikit-learn wants them."""
-        return {n: getattr(self, n) for n in ("operators", "max_bank", "n_jobs", "proposer")}
+        names = ("operators", "max_bank", "n_jobs", "proposer", "presence")
+        return {n: getattr(self, n) for n in names}
 
     def run(self, problem: Problem, budget: Budget, rng: np.random.Generator, hall: HallOfFame,
             ledger: list[Stage]) -> Iterator[Candidate]:  # fmt: skip
@@ -119,6 +127,8 @@ class _Run(PartStages):
         for view in seeded(self.view, (*self.hall.seeds, *self._proposed())):
             yield from self._tier(view, TIERS[0], "parts of a guess", part=12)
             yield from self._approximate(view, "parts of a guess, readouts", TIERS[0] // 4)
+        if self.search.presence is not None and not self._done():
+            self.late = self._unlikely()
         wide = len(self.view.names) > MOST_REDUCED
         self.rough = wide or quietly(lambda: predictability(self.view)) > ROUGH
         if self.rough:
@@ -170,6 +180,19 @@ class _Run(PartStages):
         self.budget.take_back(part)
         self._enter("proposals", before)
         return made
+
+    def _unlikely(self) -> dict[str | int, int]:
+        """What operators and columns that hardly occur cost beyond their due, one column at least nothing."""
+        before = self.budget.elapsed, self.budget.evaluations, len(self.hall.best)
+        part = self.budget.part(PROPOSED)
+        chances = dict(self.search.presence(self.problem, part, self.rng))
+        self.budget.take_back(part)
+        self._enter("presence", before)
+        columns = [key for key in chances if isinstance(key, int)]
+        if columns:
+            chances.pop(max(columns, key=chances.__getitem__))
+        extra = {key: (p < UNLIKELY) + (p < ABSENT) for key, p in chances.items()}
+        return {key: cost for key, cost in extra.items() if cost}
 
     def _plain(self) -> Expression | None:
         """The best formula, if it is short, has no more than one fitted number, and leaves little noise."""

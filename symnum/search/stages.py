@@ -81,6 +81,7 @@ class Stages:
         self.lap_ends: float | None = None
         self.polished: set[Expression] = set()
         self.pace: dict[int, float] = {}  # seconds a bank element, by number of variables
+        self.late: dict[str | int, int] = {}  # what operators and columns cost beyond their due
 
     # ---------------------------------------------------------------- stages
     def _tier(self, view: View, size: int, label: str, part: int = 3) -> Iterator[Candidate]:
@@ -104,7 +105,11 @@ class Stages:
     ) -> Bank:
         X = np.ascontiguousarray(view.X[rows])
         dims = None if view.dims is None else view.dims[0]
-        return Bank.start(X, view.names, self.unary, self.binary, size, dims, self.hall.rules, groups)
+        # Columns of a reduced problem are known by their names; new ones cost what is due.
+        places = {name: self.late.get(j, 0) for j, name in enumerate(self.problem.names)}
+        late: dict[Any, int] = {key: extra for key, extra in self.late.items() if isinstance(key, str)}
+        late |= {j: places[name] for j, name in enumerate(view.names) if name in places}
+        return Bank.start(X, view.names, self.unary, self.binary, size, dims, self.hall.rules, groups, late)
 
     def _share(self, size: int, part: int = 3, each: float = JOIN) -> int:
         """Bank size within the limits; one stage takes only a part of the evaluations that are left.

@@ -89,6 +89,15 @@ def test_capacity_and_stop_are_obeyed():
     assert 3 <= stopped.size < 500
 
 
+def test_columns_on_other_rows_where_there_is_one_operator():
+    X = np.random.default_rng(3).uniform(1, 1.1, (24, 2))
+    bank = Bank.start(X, ["x0", "x1"], ("square",), (), 12)
+    bank.grow(12, lambda: False)
+    fresh = np.random.default_rng(9).uniform(1, 1.1, (50, 2))
+    for index, column in enumerate(bank_on(bank, fresh, 12)):
+        np.testing.assert_allclose(column, bank.expression(index).evaluate(fresh), rtol=1e-12)
+
+
 def test_columns_on_other_rows():
     bank = make(2, 2_000)
     X = np.random.default_rng(9).uniform(1, 3, (50, 2))
@@ -177,3 +186,37 @@ def _largest_exponents(e: Expression) -> list[float]:
         unit = unit_of(Expression.from_prefix(prefix[start:stop], e.names), UNITS, "number").unit
         found.append(0.0 if unit is None else float(np.max(np.abs(unit.vector))))
     return found
+
+
+def test_what_is_late_costs_more_and_is_the_same():
+    X = np.random.default_rng(3).uniform(1, 3, (24, 3))
+    late = {"sin": 2, "mul": 1, 1: 2}
+    banks, values = [], []
+    for given in (None, late):
+        bank = Bank.start(X, ["x0", "x1", "x2"], ("square", "sin"), ("add", "mul"), 60_000, late=given)
+        bank.grow(60_000, lambda b=bank: len(b.levels) > 7)
+        banks.append({str(bank.expression(i)): int(bank.cost[i]) for i in range(bank.levels[6])})
+        values.append({tuple(np.round(v * np.sign(v[0]), 7)) for v in bank.values[: bank.levels[6]]})
+    due, delayed = banks
+    assert due["x1"] == 1
+    assert delayed["x1"] == 3
+    assert delayed["x0"] == delayed["x2"] == 1
+    assert delayed["sin(x0)"] == due["sin(x0)"] + 2
+    assert delayed["x0*x2"] == due["x0*x2"] + 1
+    assert delayed["x0 + x2"] == due["x0 + x2"]
+    assert delayed["x0 + x1"] == due["x0 + x1"] + 2
+    assert values[1] < values[0]
+
+
+def test_late_columns_keep_their_values_and_dimensions():
+    X = np.random.default_rng(3).uniform(1, 3, (24, 4))
+    columns, _ = Dimensions.of([*UNITS, Unit.parse("m/s")]).scaled()
+    bank = Bank.start(X, ["a", "b", "t", "w"], UNARY, BINARY, 4_000, columns, late={0: 1, 2: 2})
+    bank.grow(4_000, lambda: False)
+    fresh = np.random.default_rng(9).uniform(1, 3, (50, 4))
+    values = bank_on(bank, fresh, 4_000)
+    for index in range(0, bank.size, 17):
+        e = bank.expression(index)
+        np.testing.assert_allclose(bank.values[index], e.evaluate(X), rtol=1e-12)
+        np.testing.assert_allclose(values[index], e.evaluate(fresh), rtol=1e-12)
+        assert unit_of(e, UNITS, "number").consistent, e

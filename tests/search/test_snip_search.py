@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from functools import partial
 
@@ -27,8 +28,9 @@ from symnum.search.snip.backend import SNIPLatentSearch, SNIPSearch, TPSRSearch 
 from symnum.search.snip.judging import Judge  # noqa: E402
 from symnum.search.snip.latent import LatentSearch  # noqa: E402
 from symnum.search.snip.planning import Words  # noqa: E402
-from symnum.search.snip.proposer import features  # noqa: E402
+from symnum.search.snip.proposer import features, presence  # noqa: E402
 from symnum.search.snip.readings import bags, choose_columns, readings  # noqa: E402
+from symnum.search.snip.sampling import Sampling  # noqa: E402
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0.5, 4, (80, 2))
@@ -293,3 +295,44 @@ def test_parts_of_the_formulas_can_be_columns_of_the_portfolio(model):
     search = EnumerativeSearch(proposer=partial(features, weights=model))
     table = SymbolicRegressor(search=search, max_time=None, max_evals=12_000, random_state=0)
     assert "proposals" in set(table.fit(X, np.tanh(y) * X[:, 1]).ledger_["stage"])
+
+
+def test_what_the_network_hardly_writes_enters_the_bank_later(model):
+    y = np.sin(X[:, 0] * X[:, 1]) + X[:, 0]
+    problem = Problem(X, y, ("a", "b"))
+    budget = Budget(None, 3_000)
+    chances = presence(problem, budget, np.random.default_rng(0), weights=model, samples=60)
+    again = presence(problem, Budget(None, 3_000), np.random.default_rng(0), weights=model, samples=60)
+    assert chances == again
+    assert budget.evaluations >= 60
+    assert {0, 1, "sin", "mul"} <= set(chances)
+    assert all(0 <= p <= 1 for p in chances.values())
+    # The same samples, counted as formulas.
+    run = Sampling(SNIPSearch(weights=model), problem, Budget(None, 3_000), np.random.default_rng(0),
+                   HallOfFame(problem), [])  # fmt: skip
+    shown = run.read()
+    drawn = sample(model, *run.encode(shown), -(-60 // len(shown)), run.generator)
+    written = [
+        model.tokenizer.decode_system(row, ("a", "b"))[0] for rows in drawn.tokens.numpy() for row in rows
+    ]
+    assert chances["sin"] == np.mean([re.search(r"\bsin\(", str(e)) is not None for e in written])
+    assert chances[1] == pytest.approx(np.mean([1 in e.variables for e in written]))
+
+
+def test_presence_is_asked_when_the_small_bank_is_not_enough():
+    asked = []
+
+    def chances(problem, budget, rng):
+        asked.append(budget.left())
+        budget.charge(7)
+        return {"sin": 0.5, "exp": 0.001, "cos": 0.01, "log": 0.2, 0: 0.0, 1: 0.001}
+
+    def stages(y):
+        search = EnumerativeSearch(presence=chances)
+        fitted = SymbolicRegressor(search=search, max_time=None, max_evals=25_000, random_state=0).fit(X, y)
+        return set(fitted.ledger_["stage"])
+
+    assert "presence" not in stages(X[:, 0] * X[:, 1])
+    assert not asked
+    assert "presence" in stages(np.tanh(np.sin(3 * X[:, 0]) / X[:, 1] ** 1.7) + X[:, 1] ** 0.3)
+    assert len(asked) == 1
