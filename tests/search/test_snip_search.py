@@ -22,6 +22,7 @@ from symnum.models.decoder.generation import sample  # noqa: E402
 from symnum.problem import Problem  # noqa: E402
 from symnum.search.budget import Budget  # noqa: E402
 from symnum.search.candidate import HallOfFame  # noqa: E402
+from symnum.search.dysymnet.refinement import fitted  # noqa: E402
 from symnum.search.enumerate import EnumerativeSearch  # noqa: E402
 from symnum.search.snip import backend  # noqa: E402
 from symnum.search.snip.backend import SNIPLatentSearch, SNIPSearch, TPSRSearch  # noqa: E402
@@ -31,6 +32,8 @@ from symnum.search.snip.planning import Words  # noqa: E402
 from symnum.search.snip.proposer import features, presence  # noqa: E402
 from symnum.search.snip.readings import bags, choose_columns, readings  # noqa: E402
 from symnum.search.snip.sampling import Sampling  # noqa: E402
+from symnum.search.snip.views import other_targets, reduced  # noqa: E402
+from symnum.search.view import original  # noqa: E402
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0.5, 4, (80, 2))
@@ -336,3 +339,55 @@ def test_presence_is_asked_when_the_small_bank_is_not_enough():
     assert not asked
     assert "presence" in stages(np.tanh(np.sin(3 * X[:, 0]) / X[:, 1] ** 1.7) + X[:, 1] ** 0.3)
     assert len(asked) == 1
+
+
+# ---------------------------------------------------------------- the problem in other views
+def test_formulas_of_other_targets_become_formulas_of_the_target():
+    table = np.random.default_rng(2).uniform(0.5, 2, (60, 2))
+    law = Expression.parse("exp(a*b) + 0.3", ("a", "b"))
+    view = original(table, law.evaluate(table), ("a", "b"))
+    made = {v.path[-1]: v for v in other_targets(view)}
+    assert set(made) == {"log", "square", "inverse"}
+    for name, v in made.items():
+        forward = {"log": "log", "square": "square", "inverse": "inv"}[name]
+        there = Expression.apply(forward, law)
+        np.testing.assert_allclose(v.y, there.evaluate(table), rtol=1e-12)
+        np.testing.assert_allclose(v.restore(there).evaluate(table), view.y, rtol=1e-12)
+    negative = original(table, -view.y, ("a", "b"))
+    assert {v.path[-1] for v in other_targets(negative)} == {"inverse"}
+
+
+def test_formulas_of_fewer_variables_become_formulas_of_all():
+    names = ("d", "k", "n", "z")
+    table = np.random.default_rng(0).uniform(1, 3, (300, 4))
+    law = Expression.parse("exp(-2*z)*(k + d*n)", names)
+    views = reduced(original(table, law.evaluate(table), names), 8)
+    assert len({v.path for v in views}) == len(views) <= 8
+    last = views[-1]
+    assert len(last.names) == 2
+    for reading in readings(last, [(0, 1)], [np.arange(80)]):
+        # The network writes x0 and x1; scales and everything that was taken off come back.
+        told = {n: f"({float(reading.scale[j])!r}*x{j} + {float(reading.shift[j])!r})"
+                for j, n in enumerate(last.names)}  # fmt: skip
+        z = told.pop("z")
+        (u,) = told.values()
+        restored = reading.restore(Expression.parse(f"{u}*exp(-2*{z})/{reading.y_scale!r}", ("x0", "x1")))
+        assert restored is not None
+        assert restored.names == names
+        ratio = restored.evaluate(table) / law.evaluate(table)
+        np.testing.assert_allclose(ratio, ratio[0], rtol=1e-8)
+
+
+def test_an_exact_formula_is_shortened_however_long_it_was_written():
+    names = ("b", "m", "s", "t")
+    table = np.random.default_rng(0).uniform(1, 5, (300, 4))
+    problem = Problem(table, Expression.parse("2*b + m/(2*s*t)", names).evaluate(table), names)
+    judge = Judge(problem, Budget(None, 10**6), HallOfFame(problem), 1)
+    long = "1.1*(1.2*(b/0.7 + 1.3*(((0.4*m + 0.1*t + 0.2*sqrt(s))/1.7)/(1.9*(s*(0.3*t))))))"
+    e = Expression.parse(long, names)
+    ((fit,),) = [fitted([e], judge.data)]
+    assert judge.data.about(fit) > judge.data.bits(fit.expression) + 20
+    assert list(judge.offer([e], "here"))
+    best = judge.hall.exact()
+    assert best is not None
+    assert str(best.expression) == "2*b + m/(2*s*t)"

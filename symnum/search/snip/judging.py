@@ -67,12 +67,13 @@ class Judge:
     def consider(self, made: Iterable[Fitted], stage: str) -> Iterator[Candidate]:
         """Do the same with formulas whose constants are fitted."""
         made = sorted(made, key=self.data.about)
+        known = self._shortest()  # before these are added: as they are spelled they look longer than they are
         for f in made:
             n = len(f.expression)
             if f.loss < min((v for k, v in self.records.items() if k <= n), default=np.inf):
                 self.records[n] = f.loss
                 yield from self.add(f.expression, stage)
-        if made and self.data.about(made[0]) < self._shortest() + _NEAR and not self.late():
+        if made and self.data.about(made[0]) < known + _NEAR and not self.late():
             short = shortened(made[0].expression, self.data)
             yield from self.add(short, stage)
             if self.data.bits(short) < self._shortest() + _NEAR and not self.late():

@@ -49,6 +49,7 @@ class LatentSearch(DecoderRun):
         self.fitness: dict[Expression, float] = {}
         chosen = choose_columns(self.problem, self.model.config.max_dim)
         shown = readings(self.problem, chosen, [self.given[: self.model.config.rows]])
+        shown += [r for group in self.read_otherwise(self.given) for r in group]
         turn = 0
         while not self.judge.settled():
             yield from self._life(shown[turn % len(shown)])
@@ -101,8 +102,12 @@ class LatentSearch(DecoderRun):
 
     def _rows_of(self, reading: Reading) -> NDArray[np.float64]:
         """All rows that may be read, in the units of a reading."""
-        X = (self.problem.X[self.given][:, list(reading.columns)] - reading.shift) / reading.scale
-        return np.column_stack([X, self.problem.y[self.given] / reading.y_scale])
+        if reading.view is None:
+            table, y = self.problem.X[self.given], self.problem.y[self.given]
+        else:
+            table, y = reading.view.X, reading.view.y
+        X = (table[:, list(reading.columns)] - reading.shift) / reading.scale
+        return np.column_stack([X, y / reading.y_scale])
 
     # ---------------------------------------------------------------- fitness
     def _decode(self, positions: NDArray, reading: Reading) -> tuple[list[Expression], list[int]]:

@@ -13,7 +13,7 @@ from symnum.expressions.expression import Expression
 from symnum.models.decoder.formulas import expressions_of
 from symnum.models.decoder.generation import Writer, most_words
 from symnum.models.decoder.modeling import Encoding, SNIPDecoderModel
-from symnum.search.candidate import Candidate
+from symnum.search.candidate import Candidate, fit_rows
 from symnum.search.dysymnet.refinement import Fitted, fitted
 from symnum.search.snip.readings import Reading
 from symnum.search.snip.sampling import DecoderRun
@@ -108,6 +108,7 @@ class Planning(DecoderRun):
     def rounds(self) -> Iterator[Candidate]:
         """Rollouts until the budget ends or all trees were seen."""
         search, shown = self.search, self.read()
+        shown += [r for group in self.read_otherwise(fit_rows(self.problem)) for r in group]
         encoding, columns = self.encode(shown)
         self.losses: dict[Expression, float] = {}
         self.made: list[Fitted] = []

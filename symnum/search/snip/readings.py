@@ -13,7 +13,10 @@ from symnum.expressions.expression import Expression
 from symnum.problem import Problem
 from symnum.search.dysymnet.folding import folded
 from symnum.search.features import ranked_columns
+from symnum.search.view import View
 
+KINDS = ("raw", "scaled", "standardised")
+"""Units that a table is shown in."""
 _KNOWN_X = (1e-2, 1e3)  # sizes of columns in the training data
 _KNOWN_Y = (1e-6, 1e8)
 
@@ -34,6 +37,8 @@ class Reading:
         All columns of the problem.
     kind : str
         "raw", "scaled" or "standardised".
+    view : View, optional
+        Whose columns and target these are; those of the problem when left out.
     """
 
     table: NDArray[np.float64]
@@ -43,6 +48,7 @@ class Reading:
     y_scale: float
     names: tuple[str, ...]
     kind: str = "raw"
+    view: View | None = None
 
     def restore(self, e: Expression) -> Expression | None:
         """Formula over the columns of the problem with the scales put back; None where it is no number."""
@@ -56,17 +62,18 @@ class Reading:
         made = e.substitute(values) if e.variables else e
         try:
             made = made if self.y_scale == 1 else self.y_scale * made
-            return folded(made.with_names(self.names))
+            made = made.with_names(self.names)
+            return folded(made if self.view is None else self.view.restore(made))
         except InvalidInput:  # a part became infinite
             return None
 
 
-def choose_columns(problem: Problem, most: int) -> list[tuple[int, ...]]:
+def choose_columns(problem: Problem | View, most: int) -> list[tuple[int, ...]]:
     """Sets of columns to read: all where they are few, else the ones that matter most, and others after."""
     d = problem.X.shape[1]
     if d <= most:
         return [tuple(range(d))]
-    order = ranked_columns(problem)
+    order = ranked_columns(Problem(problem.X, problem.y, problem.names))
     first = tuple(sorted(order[:most]))
     # A second look at the strongest half together with the next ones.
     kept, rest = order[: most // 2], order[most:]
@@ -83,26 +90,30 @@ def bags(rows: NDArray[np.int64], size: int, most: int, rng: np.random.Generator
 
 
 def readings(
-    problem: Problem, columns: Sequence[tuple[int, ...]], bags_of_rows: Sequence[NDArray[np.int64]]
+    problem: Problem | View,
+    columns: Sequence[tuple[int, ...]],
+    bags_of_rows: Sequence[NDArray[np.int64]],
+    kinds: Sequence[str] = KINDS,
 ) -> list[Reading]:
     """Every bag with the first set of columns, the first bag with the others, in all units that suit.
 
     Numbers are shown as they are where their sizes occur in the training data, also divided by the root mean
     square of each column, and standardised; the scales are put back symbolically (`Reading.restore`).
     """
+    view = problem if isinstance(problem, View) else None
     made = []
     for j, chosen in enumerate(columns):
         for rows in bags_of_rows if j == 0 else bags_of_rows[:1]:
             X, y = problem.X[rows][:, list(chosen)], problem.y[rows]
-            for kind in ("raw", "scaled", "standardised"):
-                reading = _reading(X, y, chosen, problem.names, kind)
+            for kind in kinds:
+                reading = _reading(X, y, chosen, tuple(problem.names), kind, view)
                 if reading is not None:
                     made.append(reading)
     return made
 
 
 def _reading(
-    X: NDArray, y: NDArray, columns: tuple[int, ...], names: tuple[str, ...], kind: str
+    X: NDArray, y: NDArray, columns: tuple[int, ...], names: tuple[str, ...], kind: str, view: View | None
 ) -> Reading | None:
     shift = X.mean(axis=0) if kind == "standardised" else np.zeros(X.shape[1])
     scale = np.ones(X.shape[1]) if kind == "raw" else np.sqrt(np.mean((X - shift) ** 2, axis=0))
@@ -115,4 +126,4 @@ def _reading(
     if not usable:
         return None
     table = np.column_stack([(X - shift) / scale, y / y_scale])
-    return Reading(table, columns, shift, scale, y_scale, names, kind)
+    return Reading(table, columns, shift, scale, y_scale, names, kind, view)

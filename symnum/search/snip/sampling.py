@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from symnum.expressions.expression import Expression
 from symnum.models.decoder.formulas import expressions_of
@@ -20,10 +21,13 @@ from symnum.search.budget import Budget
 from symnum.search.candidate import Candidate, HallOfFame, fit_rows
 from symnum.search.dysymnet.epochs import device_of, threads
 from symnum.search.snip.judging import Judge
-from symnum.search.snip.readings import Reading, bags, choose_columns, readings
+from symnum.search.snip.readings import KINDS, Reading, bags, choose_columns, readings
+from symnum.search.snip.views import other_targets, reduced
 from symnum.search.stages import Stage, recorded
+from symnum.search.view import original
 
 _BAGS = 4
+_REDUCED = 8
 _BEAM = 16
 _TEMPERATURES = (1.0, 0.7, 1.0, 1.4)
 _FEW = 0.05  # share of new skeletons below which samples are drawn hotter
@@ -91,6 +95,20 @@ class DecoderRun:
         found = bags(rows, self.model.config.rows, _BAGS, self.rng)
         return readings(self.problem, chosen, found)
 
+    def read_otherwise(self, rows: NDArray[np.int64]) -> list[list[Reading]]:
+        """The same problem with fewer variables, and with other targets; see `symnum.search.snip.views`."""
+        view = original(self.problem.X[rows], self.problem.y[rows], self.problem.names)
+        found = []
+        for views in (reduced(view, _REDUCED, self.judge.late), other_targets(view)):
+            made: list[Reading] = []
+            for v in views:
+                few = [np.sort(v.rows(self.model.config.rows))]
+                chosen = choose_columns(v, self.model.config.max_dim)[:1]
+                made += readings(v, chosen, few, KINDS[:2])
+            if made:
+                found.append(made)
+        return found
+
     def encode(self, shown: list[Reading]) -> tuple[Encoding, torch.Tensor]:
         """Encodings of readings and their numbers of columns."""
         columns = torch.tensor([len(r.columns) for r in shown])
@@ -109,23 +127,20 @@ class DecoderRun:
 
 
 class Sampling(DecoderRun):
-    """Beams, then samples."""
+    """Beams, then samples; the problem as it is and in other views, in turn."""
 
     def rounds(self) -> Iterator[Candidate]:
-        """Beams of one bag of rows in all its units, then rounds of samples of all bags."""
-        shown = self.read()
-        encoding, columns = self.encode(shown)
-        first = len({r.kind for r in shown})
-        with self.network():
-            width = self._affordable(_BEAM, first)
-            drawn = beam(
-                self.model, encoding[:first], columns[:first], width, banned=self.banned, stop=self.judge.late
-            )
-        yield from self.judge.offer(self.formulas(drawn, shown[:first]), "beam")
-        heat, turn = 1.0, 0
+        """Beams when readings are met first, samples from then on."""
+        groups = [self.read()]
+        first = [r for k, r in enumerate(groups[0]) if r.kind not in {q.kind for q in groups[0][:k]}]
+        yield from self._beams(first)
+        known = [self.encode(groups[0])]
+        heat, turn = [1.0], 0
         while not self.judge.settled():
+            at = turn % len(groups)
+            shown, (encoding, columns) = groups[at], known[at]
             count = self._affordable(max(1, self.search.samples // len(shown)), len(shown))
-            temperature = heat * _TEMPERATURES[turn % len(_TEMPERATURES)]
+            temperature = heat[at] * _TEMPERATURES[turn // len(groups) % len(_TEMPERATURES)]
             with self.network():
                 drawn = sample(
                     self.model, encoding, columns, count, self.generator, temperature, banned=self.banned,
@@ -133,9 +148,24 @@ class Sampling(DecoderRun):
                 )  # fmt: skip
             made = self.formulas(drawn, shown)
             if len(made) < _FEW * drawn.scores.numel():
-                heat = min(1.2 * heat, 3.0)
-            turn += 1
+                heat[at] = min(1.2 * heat[at], 3.0)
             yield from self.judge.offer(made, self.stage)
+            turn += 1
+            if turn == 1 and not self.judge.settled():
+                for other in self.read_otherwise(fit_rows(self.problem)):
+                    yield from self._beams(other)
+                    groups.append(other)
+                    known.append(self.encode(other))
+                    heat.append(1.0)
+
+    def _beams(self, shown: list[Reading]) -> Iterator[Candidate]:
+        if self.judge.settled():
+            return
+        encoding, columns = self.encode(shown)
+        width = self._affordable(_BEAM, len(shown))
+        with self.network():
+            drawn = beam(self.model, encoding, columns, width, banned=self.banned, stop=self.judge.late)
+        yield from self.judge.offer(self.formulas(drawn, shown), "beam")
 
     def _affordable(self, count: int, readings: int) -> int:
         return max(1, min(count, self.budget.evals_left() // (4 * readings)))
