@@ -309,25 +309,24 @@ class Expression:
         names = tuple(keep)
         for v in values.values():
             names = _merge(names, v.names) if isinstance(v, Expression) else names
-        stack: list[Expression] = []
-        for code, value in self.walk():
-            if value is not None:
-                stack.append(Expression.constant(value, names))
-            elif code < 0:
-                name = self._names[-code - 1]
-                new = values.get(name, None)
-                if new is None:
-                    stack.append(Expression.variable(name, names))
-                elif isinstance(new, Expression):
-                    stack.append(new.with_names(names))
-                else:
-                    stack.append(Expression.constant(new, names))
+        # Programs are spliced and checked once; building every node anew would be quadratic.
+        spliced: dict[int, tuple[list[int], list[float]]] = {}
+        for i in self.variables:
+            new = values.get(self._names[i], None)
+            if new is None:
+                spliced[i] = [-(names.index(self._names[i]) + 1)], []
+            elif isinstance(new, Expression):
+                placed = new.with_names(names)
+                spliced[i] = placed._codes.tolist(), placed._constants.tolist()
             else:
-                op = OPERATORS.by_code[code]
-                args = stack[-op.arity :]
-                del stack[-op.arity :]
-                stack.append(Expression.apply(op, *args))
-        return stack[0]
+                spliced[i] = [CONSTANT], [float(new)]
+        codes: list[int] = []
+        constants: list[float] = []
+        for code, value in self.walk():
+            part = ([code], [] if value is None else [value]) if code >= 0 else spliced[-code - 1]
+            codes += part[0]
+            constants += part[1]
+        return Expression(codes, constants, names)
 
     def skeleton(self) -> Expression:
         """Same form with every constant set to 1 (constants abstracted)."""

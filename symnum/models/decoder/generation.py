@@ -85,12 +85,13 @@ class Writer:
         """Write `count` formulas of each row."""
         self.take(torch.arange(len(self.columns)).repeat_interleave(count))
 
-    def take(self, rows: Tensor) -> None:
-        """Go on with these rows, some perhaps several times."""
-        # Heads beside each other in memory: otherwise every step would copy them.
-        self.memory = [(k[rows].contiguous(), v[rows].contiguous()) for k, v in self.memory]
-        self.mask, self.columns, self.tokens = self.mask[rows], self.columns[rows], self.tokens[rows]
-        s = self.state
+    def take(self, rows: Tensor, exchanged: bool = False) -> None:
+        """Go on with these rows, some perhaps several times; `exchanged` only among those of one data set."""
+        if not exchanged:
+            # Heads beside each other in memory: otherwise every step would copy them.
+            self.memory = [(k[rows].contiguous(), v[rows].contiguous()) for k, v in self.memory]
+            self.mask, self.columns = self.mask[rows], self.columns[rows]
+        self.tokens, s = self.tokens[rows], self.state
         self.state = GrammarState(s.open[rows], s.number[rows], s.remaining[rows], s.ended[rows])
         if self.past is not None:
             self.past = [(k[rows], v[rows]) for k, v in self.past]
@@ -276,7 +277,7 @@ def beam(
         word = word.flatten()
         marked = torch.where(word == placeholder, value[rows], 0)
         values = torch.cat([values[rows], marked[:, None]], 1)
-        writer.take(rows)
+        writer.take(rows, exchanged=True)
         writer.write(word)
         if bool(writer.state.ended.all()):
             break
