@@ -165,6 +165,14 @@ def test_even_a_network_that_knows_nothing_finds_a_product(model, search, stage,
     assert estimator.ledger_["stage"].tolist() == [stage]
 
 
+def test_the_search_ends_where_only_noise_is_left(model):
+    y = 2.5 * X[:, 0] * X[:, 1] + np.random.default_rng(4).normal(0, 0.5, len(X))
+    estimator = fit(model, y, evals=400_000, operators=["mul", "add", "sin", "exp"])
+    assert estimator.stop_reason_ == "noise floor reached"
+    waves = fit(model, np.sin(9 * X[:, 0]) * X[:, 1], evals=8_000, operators=["mul", "add"])
+    assert waves.stop_reason_ != "noise floor reached"
+
+
 @pytest.mark.parametrize("search", [SNIPSearch, SNIPLatentSearch, TPSRSearch])
 def test_a_seed_gives_the_same_table_for_any_number_of_threads(model, search):
     y = np.exp(-X[:, 0]) * np.cos(X[:, 1]) + 0.2

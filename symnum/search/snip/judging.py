@@ -12,11 +12,13 @@ from symnum.search import constants
 from symnum.search.budget import Budget
 from symnum.search.candidate import Candidate, HallOfFame, fit_rows
 from symnum.search.dysymnet.refinement import Data, Fitted, fitted, leaders, shortened
+from symnum.search.reduction import unpredictable
 
 _MOST_CONSTANTS = 12
 _AT_ONCE, _GO_ON = 64, 8
 _FIRST_STEPS, _FIRST_ROWS = 8, 100
 _NEAR = 20.0  # bits
+_FITS, _PATIENCE = 0.5, 400  # least R2, and skeletons without a better one, for noise to be believed
 _TRIALS = 8  # values that a constant is tried with, about
 
 
@@ -40,6 +42,8 @@ class Judge:
         self.data = Data(X, y, w, lambda e: hall.bits(e, X, y, w), budget.charge, self.late, n_jobs)
         self.known: set[Expression] = set()
         self.records: dict[int, float] = {}  # least loss by number of nodes
+        self.judged: Candidate | None = None  # the shortest description when it was last asked for
+        self.quiet, self.known_then = False, 0
 
     def late(self) -> bool:
         """Whether the clock says stop; without a time limit it decides nothing."""
@@ -106,7 +110,21 @@ class Judge:
         return min((c.bits for c in self.hall.best.values()), default=np.inf)
 
     def settled(self) -> bool:
-        """Whether the search is over: an exact formula, or the budget's end."""
+        """Whether the search is over: an exact formula, nothing but noise left, or the budget's end."""
         if self.hall.exact() is not None:
             self.budget.stop("exact formula found")
+        elif self._only_noise():
+            self.budget.stop("noise floor reached")
         return self.budget.expired()
+
+    def _only_noise(self) -> bool:
+        """Whether the best formula leaves noise and many other skeletons were no better."""
+        best = min(self.hall.best.values(), key=lambda c: c.bits, default=None)
+        if best is not self.judged:
+            self.judged, self.known_then, self.quiet = best, len(self.known), False
+            if best is not None and best.r2 > _FITS:
+                e = best.expression.with_names(self.problem.names)
+                with np.errstate(all="ignore"):
+                    residual = self.data.y - e.evaluate(self.data.X)
+                self.quiet = bool(np.all(np.isfinite(residual))) and unpredictable(self.data.X, residual)
+        return self.quiet and len(self.known) - self.known_then >= _PATIENCE
