@@ -32,7 +32,7 @@ from symnum.search.snip.planning import Words  # noqa: E402
 from symnum.search.snip.proposer import features, presence  # noqa: E402
 from symnum.search.snip.readings import bags, choose_columns, readings  # noqa: E402
 from symnum.search.snip.sampling import Sampling  # noqa: E402
-from symnum.search.snip.views import other_targets, reduced  # noqa: E402
+from symnum.search.snip.views import other_targets, reduced, remainders  # noqa: E402
 from symnum.search.view import original  # noqa: E402
 
 RNG = np.random.default_rng(0)
@@ -399,3 +399,17 @@ def test_an_exact_formula_is_shortened_however_long_it_was_written():
     best = judge.hall.exact()
     assert best is not None
     assert str(best.expression) == "2*b + m/(2*s*t)"
+
+
+def test_what_a_formula_leaves_completes_it():
+    table = np.random.default_rng(2).uniform(0.5, 2, (60, 2))
+    law = Expression.parse("exp(a*b) + 0.3*a", ("a", "b"))
+    part = Expression.parse("exp(a*b)", ("a", "b"))
+    made = {v.path[-1]: v for v in remainders(original(table, law.evaluate(table), ("a", "b")), part)}
+    answers = {"rest": "0.3*a", "ratio": "1 + 0.3*a*exp(-(a*b))"}
+    assert set(made) == set(answers)
+    for name, text in answers.items():
+        answer = Expression.parse(text, ("a", "b"))
+        np.testing.assert_allclose(made[name].y, answer.evaluate(table), rtol=1e-9)
+        np.testing.assert_allclose(made[name].restore(answer).evaluate(table), law.evaluate(table), rtol=1e-9)
+    assert not remainders(original(table, law.evaluate(table), ("a", "b")), law)

@@ -44,6 +44,7 @@ class Judge:
         self.records: dict[int, float] = {}  # least loss by number of nodes
         self.judged: Candidate | None = None  # the shortest description when it was last asked for
         self.quiet, self.known_then = False, 0
+        self.smooth: bool | None = None  # whether anything of the target can be predicted
 
     def late(self) -> bool:
         """Whether the clock says stop; without a time limit it decides nothing."""
@@ -126,5 +127,8 @@ class Judge:
                 e = best.expression.with_names(self.problem.names)
                 with np.errstate(all="ignore"):
                     residual = self.data.y - e.evaluate(self.data.X)
-                self.quiet = bool(np.all(np.isfinite(residual))) and unpredictable(self.data.X, residual)
+                if self.smooth is None:  # oscillations too quick for a smoother look like noise as well
+                    self.smooth = not unpredictable(self.data.X, self.data.y - np.mean(self.data.y))
+                finite = bool(np.all(np.isfinite(residual)))
+                self.quiet = self.smooth and finite and unpredictable(self.data.X, residual)
         return self.quiet and len(self.known) - self.known_then >= _PATIENCE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 
 import numpy as np
 import torch
@@ -50,10 +51,11 @@ class LatentSearch(DecoderRun):
         chosen = choose_columns(self.problem, self.model.config.max_dim)
         shown = readings(self.problem, chosen, [self.given[: self.model.config.rows]])
         shown += [r for group in self.read_otherwise(self.given) for r in group]
-        turn = 0
-        while not self.judge.settled():
-            yield from self._life(shown[turn % len(shown)])
-            turn += 1
+        for lap in count():
+            for reading in [*shown, *(self.read_rest(self.given) if lap else [])]:
+                if self.judge.settled():
+                    return
+                yield from self._life(reading)
 
     def _life(self, reading: Reading) -> Iterator[Candidate]:
         """One population from its first positions to the end of its steps."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,9 @@ from symnum.search.candidate import Candidate, HallOfFame, fit_rows
 from symnum.search.dysymnet.epochs import device_of, threads
 from symnum.search.snip.judging import Judge
 from symnum.search.snip.readings import KINDS, Reading, bags, choose_columns, readings
-from symnum.search.snip.views import other_targets, reduced
+from symnum.search.snip.views import other_targets, reduced, remainders
 from symnum.search.stages import Stage, recorded
-from symnum.search.view import original
+from symnum.search.view import View, original
 
 _BAGS = 4
 _REDUCED = 8
@@ -98,16 +99,22 @@ class DecoderRun:
     def read_otherwise(self, rows: NDArray[np.int64]) -> list[list[Reading]]:
         """The same problem with fewer variables, and with other targets; see `symnum.search.snip.views`."""
         view = original(self.problem.X[rows], self.problem.y[rows], self.problem.names)
-        found = []
-        for views in (reduced(view, _REDUCED, self.judge.late), other_targets(view)):
-            made: list[Reading] = []
-            for v in views:
-                few = [np.sort(v.rows(self.model.config.rows))]
-                chosen = choose_columns(v, self.model.config.max_dim)[:1]
-                made += readings(v, chosen, few, KINDS[:2])
-            if made:
-                found.append(made)
-        return found
+        found = [self._read_views(reduced(view, _REDUCED, self.judge.late)),
+                 self._read_views(other_targets(view))]  # fmt: skip
+        return [group for group in found if group]
+
+    def read_rest(self, rows: NDArray[np.int64]) -> list[Reading]:
+        """What the best formula so far leaves to be explained."""
+        view = original(self.problem.X[rows], self.problem.y[rows], self.problem.names)
+        best = min(self.hall.best.values(), key=lambda c: c.bits)
+        return self._read_views(remainders(view, best.expression.with_names(self.problem.names)))
+
+    def _read_views(self, views: list[View]) -> list[Reading]:
+        made: list[Reading] = []
+        for v in views:
+            few = [np.sort(v.rows(self.model.config.rows))]
+            made += readings(v, choose_columns(v, self.model.config.max_dim)[:1], few, KINDS[:2])
+        return made
 
     def encode(self, shown: list[Reading]) -> tuple[Encoding, torch.Tensor]:
         """Encodings of readings and their numbers of columns."""
@@ -126,37 +133,43 @@ class DecoderRun:
         return made
 
 
+def _kinds(shown: list[Reading]) -> set[str]:
+    return {r.kind for r in shown}
+
+
 class Sampling(DecoderRun):
     """Beams, then samples; the problem as it is and in other views, in turn."""
 
     def rounds(self) -> Iterator[Candidate]:
         """Beams when readings are met first, samples from then on."""
+        rows, heat = fit_rows(self.problem), 1.0
         groups = [self.read()]
-        first = [r for k, r in enumerate(groups[0]) if r.kind not in {q.kind for q in groups[0][:k]}]
-        yield from self._beams(first)
-        known = [self.encode(groups[0])]
-        heat, turn = [1.0], 0
-        while not self.judge.settled():
-            at = turn % len(groups)
-            shown, (encoding, columns) = groups[at], known[at]
-            count = self._affordable(max(1, self.search.samples // len(shown)), len(shown))
-            temperature = heat[at] * _TEMPERATURES[turn // len(groups) % len(_TEMPERATURES)]
-            with self.network():
-                drawn = sample(
-                    self.model, encoding, columns, count, self.generator, temperature, banned=self.banned,
-                    stop=self.judge.late,
-                )  # fmt: skip
-            made = self.formulas(drawn, shown)
-            if len(made) < _FEW * drawn.scores.numel():
-                heat[at] = min(1.2 * heat[at], 3.0)
-            yield from self.judge.offer(made, self.stage)
-            turn += 1
-            if turn == 1 and not self.judge.settled():
-                for other in self.read_otherwise(fit_rows(self.problem)):
+        yield from self._beams([r for k, r in enumerate(groups[0]) if r.kind not in _kinds(groups[0][:k])])
+        for lap in count():
+            for group in [*groups, *([self.read_rest(rows)] if lap else [])]:
+                if self.judge.settled():
+                    return
+                if not group:
+                    continue
+                made, asked = self._samples(group, heat * _TEMPERATURES[lap % len(_TEMPERATURES)])
+                if len(made) < _FEW * asked:
+                    heat = min(1.2 * heat, 3.0)
+                yield from self.judge.offer(made, self.stage)
+            if not lap and not self.judge.settled():
+                groups += self.read_otherwise(rows)
+                for other in groups[1:]:
                     yield from self._beams(other)
-                    groups.append(other)
-                    known.append(self.encode(other))
-                    heat.append(1.0)
+
+    def _samples(self, shown: list[Reading], temperature: float) -> tuple[list[Expression], int]:
+        """New formulas that were drawn for readings, and how many were drawn."""
+        encoding, columns = self.encode(shown)
+        each = self._affordable(max(1, self.search.samples // len(shown)), len(shown))
+        with self.network():
+            drawn = sample(
+                self.model, encoding, columns, each, self.generator, temperature, banned=self.banned,
+                stop=self.judge.late,
+            )  # fmt: skip
+        return self.formulas(drawn, shown), drawn.scores.numel()
 
     def _beams(self, shown: list[Reading]) -> Iterator[Candidate]:
         if self.judge.settled():
@@ -167,5 +180,5 @@ class Sampling(DecoderRun):
             drawn = beam(self.model, encoding, columns, width, banned=self.banned, stop=self.judge.late)
         yield from self.judge.offer(self.formulas(drawn, shown), "beam")
 
-    def _affordable(self, count: int, readings: int) -> int:
-        return max(1, min(count, self.budget.evals_left() // (4 * readings)))
+    def _affordable(self, most: int, readings: int) -> int:
+        return max(1, min(most, self.budget.evals_left() // (4 * readings)))

@@ -1,4 +1,4 @@
-"""Other problems with the same answer, which a network may find easier: other targets, fewer variables."""
+"""Other problems with the same answer, perhaps easier for a network: other targets, fewer variables, rest."""
 
 from __future__ import annotations
 
@@ -60,3 +60,16 @@ def reduced(view: View, most: int, stop: Callable[[], bool] = lambda: False) -> 
                 if depth + 1 < _DEEPEST:
                     queue.append((depth + 1, proposal.view))
     return found
+
+
+def remainders(view: View, e: Expression) -> list[View]:
+    """Views of what a formula leaves: the difference to the target, and the ratio where that is finite."""
+    with np.errstate(all="ignore"):
+        values = e.evaluate(view.X)
+        rest, ratio = view.y - values, view.y / values
+    made = []
+    if np.all(np.isfinite(rest)) and np.ptp(rest) > 1e-12 * np.ptp(view.y):
+        made.append(_with_target(view, rest, lambda part: e + part.with_names(e.names), "rest"))
+    if np.all(np.isfinite(ratio)) and np.ptp(ratio) > 1e-12 * np.abs(ratio).max():
+        made.append(_with_target(view, ratio, lambda part: e * part.with_names(e.names), "ratio"))
+    return made
