@@ -1,7 +1,7 @@
 """Shares of good fits by method, suite and noise: ``python eval/shares.py eval/results/NAME.csv``.
 
-The measures in which neural methods publish: shares of problems with test R2 above .99 and .999, median and mean
-R2 (clipped at 0), recovery, median size and seconds. A run that gave nothing counts as R2 of 0.
+The measures in which neural methods publish: shares of problems with test R2 above .99 and .999, median and
+mean R2 (clipped at 0), recovery, median size and seconds. A run that gave nothing counts as R2 of 0.
 """
 
 from __future__ import annotations
