@@ -66,8 +66,10 @@ class _DecoderSearch:
 class SNIPSearch(_DecoderSearch):
     """Search backend "snip": what the decoder writes, with constants fitted; needs the extra ``neural``.
 
-    Beams first, then samples at changing temperature until the budget ends or a formula is exact. Kamienny et
-    al. 2022 and Meidani et al. 2024, section 4.
+    Beams first, then samples at changing temperature until the budget ends, a formula is exact, or only noise
+    is left. Kamienny et al. 2022 and Meidani et al. 2024, section 4. The network is also shown the problem with
+    fewer variables (where a regression says that it can be had), with the logarithm, square and inverse of the
+    target, and what the best formula so far leaves of the target.
 
     Parameters
     ----------
@@ -159,9 +161,9 @@ class SNIPLatentSearch(_DecoderSearch):
         weights: Any = WEIGHTS,
         device: str | None = None,
         optimiser: str = "gwo",
-        population: int = 50,
-        steps: int = 40,
-        samples: int = 4,
+        population: int = 24,
+        steps: int = 10,
+        samples: int = 2,
     ) -> None:
         super().__init__(operators, n_jobs, weights, device)
         self.optimiser, self.population, self.steps, self.samples = optimiser, population, steps, samples
@@ -208,7 +210,8 @@ class TPSRSearch(_DecoderSearch):
     Notes
     -----
     Where the paper ends with its sequence, this goes on from the first word with all that is known. Rewards
-    are not asked of test rows.
+    are not asked of test rows. There is a tree for each view of the problem (see `SNIPSearch`); a word is
+    settled in one after the other.
     """
 
     name = "tpsr"
@@ -222,7 +225,7 @@ class TPSRSearch(_DecoderSearch):
         n_jobs: int = 1,
         weights: Any = WEIGHTS,
         device: str | None = None,
-        rollouts: int = 24,
+        rollouts: int = 8,
         width: int = 3,
         together: int = 8,
         length_weight: float = 0.1,

@@ -101,38 +101,46 @@ class Words:
 
 
 class Planning(DecoderRun):
-    """One tree for each reading of the data, in turn, word after word, then from the first word again."""
+    """A tree for each reading of the data; each settles one word, then the next tree has its turn."""
 
     stage = "planning"
 
     def rounds(self) -> Iterator[Candidate]:
         """Rollouts until the budget ends or all trees were seen."""
-        search, shown = self.search, self.read()
-        shown += [r for group in self.read_otherwise(fit_rows(self.problem)) for r in group]
-        encoding, columns = self.encode(shown)
+        rows = fit_rows(self.problem)
         self.losses: dict[Expression, float] = {}
         self.made: list[Fitted] = []
-        trees = []
-        for i, reading in enumerate(shown):
-            words = Words(self.model, encoding[i : i + 1], int(columns[i]), self.banned, search.width)
-            tree = Planner(
-                words.following, words.complete, partial(self._rewards, words, reading),
-                (self.model.tokenizer.bos_id,), search.exploration,
-            )  # fmt: skip
-            trees.append((tree, words))
-        turn = 0
+        trees = self._trees([*self.read(), *(r for group in self.read_otherwise(rows) for r in group)])
+        kept, explained = len(trees), None
         while not self.judge.settled():
-            going = [t for t in trees if not t[0].first.over]
+            going = [pair for pair in trees if not pair[0].first.over]
             if not going:
                 self.budget.stop("search space exhausted")
                 return
-            tree, words = going[turn % len(going)]
-            turn += 1
-            tree.restart()
-            moves = True
-            while moves and not self.judge.settled():
+            for tree, words in going:
+                if self.judge.settled():
+                    return
                 yield from self._word(tree, words)
-                moves = tree.advance()
+                if not tree.advance():
+                    tree.restart()
+            best = min(self.hall.best.values(), key=lambda c: c.bits)
+            if best is not explained:
+                explained = best
+                trees[kept:] = self._trees(self.read_rest(rows))
+
+    def _trees(self, shown: list[Reading]) -> list[tuple[Planner, Words]]:
+        if not shown:
+            return []
+        encoding, columns = self.encode(shown)
+        made = []
+        for i, reading in enumerate(shown):
+            words = Words(self.model, encoding[i : i + 1], int(columns[i]), self.banned, self.search.width)
+            tree = Planner(
+                words.following, words.complete, partial(self._rewards, words, reading),
+                (self.model.tokenizer.bos_id,), self.search.exploration,
+            )  # fmt: skip
+            made.append((tree, words))
+        return made
 
     def _word(self, tree: Planner, words: Words) -> Iterator[Candidate]:
         """Rollouts before one word is settled."""
