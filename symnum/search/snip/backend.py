@@ -67,9 +67,9 @@ class SNIPSearch(_DecoderSearch):
     """Search backend "snip": what the decoder writes, with constants fitted; needs the extra ``neural``.
 
     Beams first, then samples at changing temperature until the budget ends, a formula is exact, or only noise
-    is left. Kamienny et al. 2022 and Meidani et al. 2024, section 4. The network is also shown the problem with
-    fewer variables (where a regression says that it can be had), with the logarithm, square and inverse of the
-    target, and what the best formula so far leaves of the target.
+    is left. Kamienny et al. 2022 and Meidani et al. 2024, section 4. The network is also shown the problem
+    with fewer variables (where a regression says that it can be had), with the logarithm, square and inverse
+    of the target, and what the best formula so far leaves of the target.
 
     Parameters
     ----------
