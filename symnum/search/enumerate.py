@@ -81,8 +81,8 @@ class EnumerativeSearch:
 
     @property
     def keeps_memory(self) -> bool:
-        """Whether the search keeps to `Budget.room`: a proposer does as it likes."""
-        return self.proposer is None
+        """Whether the search keeps to `Budget.room`: a network that is asked does as it likes."""
+        return self.proposer is None and self.presence is None
 
     def get_params(self, deep: bool = True) -> dict:
         """Constructor parameters, as scikit-learn wants them."""
