@@ -413,3 +413,16 @@ def test_what_a_formula_leaves_completes_it():
         np.testing.assert_allclose(made[name].y, answer.evaluate(table), rtol=1e-9)
         np.testing.assert_allclose(made[name].restore(answer).evaluate(table), law.evaluate(table), rtol=1e-9)
     assert not remainders(original(table, law.evaluate(table), ("a", "b")), law)
+
+
+def test_functions_that_do_nothing_are_taken_away():
+    table = np.random.default_rng(0).uniform(1, 5, (300, 3))
+    law = Expression.parse("a/4 + sin(2*a/b)/c", ("a", "b", "c"))
+    problem = Problem(table, law.evaluate(table), law.names)
+    judge = Judge(problem, Budget(None, 10**6), HallOfFame(problem), 1)
+    e = Expression.parse("a/4 + 0.0001*b*sin(2*a/b)/(c*atan(0.0001*b))", law.names)
+    assert list(judge.offer([e], "here"))
+    best = judge.hall.exact()
+    assert best is not None
+    assert best.complexity == law.complexity
+    assert "atan" not in str(best.expression)

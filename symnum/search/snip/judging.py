@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from symnum.expressions.expression import Expression
+from symnum.expressions.operators import OPERATORS
 from symnum.problem import Problem
 from symnum.search import constants
 from symnum.search.budget import Budget
@@ -20,6 +21,17 @@ _FIRST_STEPS, _FIRST_ROWS = 8, 100
 _NEAR = 20.0  # bits
 _FITS, _PATIENCE = 0.5, 400  # least R2, and skeletons without a better one, for noise to be believed
 _TRIALS = 8  # values that a constant is tried with, about
+
+
+def _without_function(e: Expression) -> list[Expression]:
+    """The formula with one of its functions of one argument replaced by the argument, each in turn."""
+    program = list(e.walk())
+    made = []
+    for k, (code, _) in enumerate(program):
+        if code > 0 and OPERATORS.by_code[code].arity == 1:
+            rest = [c for i, (c, _) in enumerate(program) if i != k]
+            made.append(Expression(rest, e.constants, e.names))
+    return made
 
 
 class Judge:
@@ -79,13 +91,26 @@ class Judge:
                 self.records[n] = f.loss
                 yield from self.add(f.expression, stage)
         if made and self.data.about(made[0]) < known + _NEAR and not self.late():
-            short = shortened(made[0].expression, self.data)
+            short = self._plainer(shortened(made[0].expression, self.data))
             yield from self.add(short, stage)
             if self.data.bits(short) < self._shortest() + _NEAR and not self.late():
                 self.budget.charge(len(short.constants) * _TRIALS)
                 d = self.data
                 simple = constants.polish(short, d.X, d.y, d.weights, d.bits, self.late)
                 yield from self.add(simple, stage)
+
+    def _plainer(self, e: Expression) -> Expression:
+        """The formula without functions of one argument that do nothing, as in atan(v/10000)."""
+        while not self.late():
+            trials = fitted(_without_function(e), self.data)
+            best = min(trials, key=self.data.about, default=None)
+            if best is None or self.data.about(best) > self.data.bits(e) + _NEAR:
+                return e
+            short = shortened(best.expression, self.data)
+            if self.data.bits(short) >= self.data.bits(e) - 1e-6:
+                return e
+            e = short
+        return e
 
     def fits(self, formulas: list[Expression]) -> list[Fitted]:
         """The promising ones of many formulas with fitted constants, from two starts each."""

@@ -146,7 +146,9 @@ class Sampling(DecoderRun):
         groups = [self.read()]
         yield from self._beams([r for k, r in enumerate(groups[0]) if r.kind not in _kinds(groups[0][:k])])
         for lap in count():
-            for group in [*groups, *([self.read_rest(rows)] if lap else [])]:
+            # The problem itself before each of its other views.
+            turns = [g for other in groups[1:] for g in (groups[0], other)] or groups
+            for group in [*turns, *([self.read_rest(rows)] if lap else [])]:
                 if self.judge.settled():
                     return
                 if not group:
