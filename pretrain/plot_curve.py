@@ -29,6 +29,18 @@ def draw_errors(axes: Axes, curve: pd.DataFrame) -> None:
     axes.set(xlabel="step", ylabel="held-out error, %", ylim=(0, None))
 
 
+def draw_solved(axes: Axes, curve: pd.DataFrame) -> None:
+    """Words, skeletons and fits on held-out functions, of a run of the decoder."""
+    measured = curve.dropna(subset=["in_50"])
+    for name, style, label in (
+        ("word_accuracy", "o-", "words right, given those before"),
+        ("r2_99", "s-", "R2 > .99, best of 50 samples"),
+        ("r2_999", "^-", "R2 > .999"), ("in_50", "v--", "skeleton among 50 samples"),
+    ):  # fmt: skip
+        axes.plot(measured["step"], 100 * measured[name], style, label=label)
+    axes.set(xlabel="step", ylabel="held-out functions, %", ylim=(0, 100))
+
+
 def main() -> None:
     """Loss on the left, measures on held-out samples on the right, over steps."""
     parser = argparse.ArgumentParser(description="Loss and held-out measures over steps.")
@@ -40,7 +52,8 @@ def main() -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2), constrained_layout=True)
     left.plot("step", "loss", data=curve.dropna(subset=["loss"]))
     left.set(xlabel="step", ylabel="loss", yscale="log")
-    (draw_errors if "data_error" in curve else draw_recall)(right, curve)
+    draw = draw_errors if "data_error" in curve else draw_solved if "in_50" in curve else draw_recall
+    draw(right, curve)
     right.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)

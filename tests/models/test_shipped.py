@@ -11,11 +11,15 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from symnum import PROSEForecaster, SNIPEmbedder  # noqa: E402
+from symnum import Expression, PROSEForecaster, SNIPEmbedder, SymbolicRegressor  # noqa: E402
 from symnum.evaluation.prose_cases import Condition, expression_error, forecast_errors, make_cases  # noqa: E402
 from symnum.evaluation.prose_routes import make_routes  # noqa: E402
-from symnum.models import PROSEModel  # noqa: E402
+from symnum.expressions.equivalence import is_recovery  # noqa: E402
+from symnum.models import PROSEModel, SNIPModel  # noqa: E402
 from symnum.models.weights import SHIPPED  # noqa: E402
+from symnum.synthesis import EquationGenerator  # noqa: E402
+from symnum.training.heads import probe_scores  # noqa: E402
+from symnum.training.properties import property_samples  # noqa: E402
 from symnum.training.settings import DataSettings  # noqa: E402
 
 LIMIT = 16 * 2**20
@@ -73,3 +77,21 @@ def test_a_forecaster_finds_constants_from_a_noisy_window():
     names = case.guess[0].names
     model = PROSEForecaster().fit(case.t[: case.window], case.shown, guess=case.guess, names=names)
     assert forecast_errors(case, model.forecast(case.later))[1] < 0.05
+
+
+def test_embeddings_of_formulas_of_one_variable_tell_how_their_curves_bend():
+    """Linear probes: R2 of .6 and .7 where heads on the frozen encoder reach .85 and .90."""
+    samples = property_samples(EquationGenerator("snip-1d", seed=2_000_003), 1500, ["ncr", "upwardness"])
+    vectors = SNIPModel.from_pretrained("snip-1d").embed_tokens(samples.tokens, samples.token_lengths)
+    for name, least in (("ncr", 0.6), ("upwardness", 0.7)):
+        assert probe_scores(vectors, samples.targets[name], 1000)["r2"] > least
+
+
+@pytest.mark.parametrize("text", ["2.5*x0/(x1 + 1)", "exp(-x0)*x1 + 0.5"])
+def test_the_decoder_finds_short_laws(text: str):
+    X = np.random.default_rng(0).uniform(0.5, 4, (200, 2))
+    law = Expression.parse(text, ("x0", "x1"))
+    model = SymbolicRegressor(search="snip", max_time=None, max_evals=60_000, random_state=0)
+    model.fit(X, law.evaluate(X))
+    assert is_recovery(model.expression_, law, (X.min(axis=0), X.max(axis=0)))["recovered"]
+    assert model.ledger_["stage"].tolist() == ["samples"]
