@@ -8,6 +8,15 @@ from symnum.evaluation.methods.base import Answer, Method, Training
 from symnum.expressions.expression import Expression
 
 
+_ROOMS = {
+    "dysymnet": "symnum.search.dysymnet.epochs",
+    "snip": "symnum.search.snip.sampling",
+    "snip-latent": "symnum.search.snip.latent",
+    "tpsr": "symnum.search.snip.planning",
+}
+"""What searches with torch import when they begin; it is no part of a fit's seconds."""
+
+
 class Symnum(Method):
     """`SymbolicRegressor` with one of its searches.
 
@@ -25,6 +34,8 @@ class Symnum(Method):
 
     def __init__(self, name: str, search: str = "auto", units: bool = False) -> None:
         self.name, self.search, self.units = name, search, units
+        if search in _ROOMS:
+            self.requires = (*self.requires, _ROOMS[search])
 
     @property
     def version(self) -> str:
@@ -40,7 +51,7 @@ class Symnum(Method):
         return super().missing() or missing(self.search)
 
     def load(self) -> None:
-        """Import the search as well; it is loaded on use."""
+        """Make the search as well: a wrong name is told before the first fit."""
         from symnum.search.backends import make_backend
 
         super().load()
