@@ -17,6 +17,7 @@ pytest.importorskip("transformers")
 
 from symnum import Expression, SymbolicRegressor  # noqa: E402
 from symnum.exceptions import InvalidInput, MissingExtra, WeightsNotFound  # noqa: E402
+from symnum.expressions.equivalence import is_recovery  # noqa: E402
 from symnum.models import SNIPDecoderConfig, SNIPDecoderModel  # noqa: E402
 from symnum.models.decoder.generation import sample  # noqa: E402
 from symnum.problem import Problem  # noqa: E402
@@ -426,3 +427,16 @@ def test_functions_that_do_nothing_are_taken_away():
     assert best is not None
     assert best.complexity == law.complexity
     assert "atan" not in str(best.expression)
+
+
+def test_parts_that_are_one_number_on_all_rows_become_that_number():
+    table = np.random.default_rng(0).uniform(1, 5, (300, 2))
+    law = Expression.parse("a*b/2 + sqrt(b)", ("a", "b"))
+    problem = Problem(table, law.evaluate(table), law.names)
+    judge = Judge(problem, Budget(None, 10**6), HallOfFame(problem), 1)
+    e = Expression.parse("a*b*atan(b + 1e140)/3 + sqrt(b) + a*log(a/1e120 + 1)", law.names)
+    assert list(judge.offer([e], "here"))
+    best = judge.hall.exact()
+    assert best is not None
+    assert best.complexity == law.complexity
+    assert is_recovery(best.expression, law, (table.min(axis=0), table.max(axis=0)))["recovered"]

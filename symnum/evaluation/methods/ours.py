@@ -7,7 +7,6 @@ from typing import Any
 from symnum.evaluation.methods.base import Answer, Method, Training
 from symnum.expressions.expression import Expression
 
-
 _ROOMS = {
     "dysymnet": "symnum.search.dysymnet.epochs",
     "snip": "symnum.search.snip.sampling",

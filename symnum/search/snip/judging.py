@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from symnum.expressions.expression import Expression
-from symnum.expressions.operators import OPERATORS
+from symnum.expressions.operators import OPERATORS, Operator
+from symnum.expressions.rebuild import rebuild
 from symnum.problem import Problem
 from symnum.search import constants
 from symnum.search.budget import Budget
@@ -20,6 +22,7 @@ _AT_ONCE, _GO_ON = 64, 8
 _FIRST_STEPS, _FIRST_ROWS = 8, 100
 _NEAR = 20.0  # bits
 _FITS, _PATIENCE = 0.5, 400  # least R2, and skeletons without a better one, for noise to be believed
+_FLAT = 1e-12  # change of a part of a formula, relative, that is none
 _TRIALS = 8  # values that a constant is tried with, about
 
 
@@ -32,6 +35,21 @@ def _without_function(e: Expression) -> list[Expression]:
             rest = [c for i, (c, _) in enumerate(program) if i != k]
             made.append(Expression(rest, e.constants, e.names))
     return made
+
+
+def _settled_parts(e: Expression, X: NDArray[np.float64]) -> Expression:
+    """The formula with parts that are one number on all rows, as atan(x + 1e140), written as that number."""
+
+    def made(op: Operator, args: Sequence[Expression]) -> Expression:
+        part = Expression.apply(op, *args)
+        if not part.variables:
+            return part
+        with np.errstate(all="ignore"):
+            values = part.evaluate(X)
+        flat = np.all(np.isfinite(values)) and np.ptp(values) <= _FLAT * np.abs(values).max()
+        return Expression.constant(float(values.mean()), e.names) if flat else part
+
+    return rebuild(e, made)
 
 
 class Judge:
@@ -91,7 +109,8 @@ class Judge:
                 self.records[n] = f.loss
                 yield from self.add(f.expression, stage)
         if made and self.data.about(made[0]) < known + _NEAR and not self.late():
-            short = self._plainer(shortened(made[0].expression, self.data))
+            whole = _settled_parts(made[0].expression, self.data.X)
+            short = self._plainer(shortened(whole, self.data))
             yield from self.add(short, stage)
             if self.data.bits(short) < self._shortest() + _NEAR and not self.late():
                 self.budget.charge(len(short.constants) * _TRIALS)
