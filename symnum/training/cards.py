@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from symnum.synthesis.presets import PRESETS
 from symnum.training.settings import Settings
 
 _TEXT = """---
@@ -24,9 +25,7 @@ embedder.similarity(["sin(x0)", "x0**2"], [(X, y)])
 ```
 
 **Made from** synthetic formulas of up to {max_dim} variables (law `{preset}`, {n_points} rows each, seed
-{seed}), {pairs:,} pairs in {steps:,} steps of {batch}, {hours:.1f} hours. Formulas with
-the skeleton of a benchmark formula (Feynman, Strogatz, classic suites) were left out, so were the held-out
-functions below.
+{seed}), {pairs:,} pairs in {steps:,} steps of {batch}, {hours:.1f} hours. {excluded}
 
 **Reaches** on {held_out:,} held-out pairs, all rows given:
 
@@ -39,6 +38,16 @@ Alignment {alignment:.3f}; uniformity {uniformity_symbolic:.2f} (formulas), {uni
 **Limits.** Knows up to {max_dim} variables and formulas like those of the law; numbers beyond 1e30 are cut. A
 high similarity is no proof: a formula that fits must be checked on the numbers.
 """
+
+
+def excluded(preset: str) -> str:
+    """What a law leaves out of the training, in a sentence of a model card."""
+    if not PRESETS[preset].exclude_benchmarks:
+        return "The held-out functions below\nwere left out; benchmark formulas were not, where the law draws them."
+    return (
+        "Formulas with\nthe skeleton of a benchmark formula (Feynman, Strogatz, classic suites) were left out, so "
+        "were the held-out\nfunctions below."
+    )
 
 
 def write_model_card(folder: Path, settings: Settings, metrics: dict[str, float], parameters: int) -> None:
@@ -59,6 +68,7 @@ def write_model_card(folder: Path, settings: Settings, metrics: dict[str, float]
         preset=data.preset,
         n_points=data.n_points,
         seed=data.seed,
+        excluded=excluded(data.preset),
         steps=steps,
         pairs=int(found.get("pairs", 0)),
         hours=found.get("hours", 0.0),

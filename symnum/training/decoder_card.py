@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from symnum.training.cards import excluded
 from symnum.training.settings import Settings
 
 _TEXT = """---
@@ -26,8 +27,7 @@ Formulas come as {form}. Every formula that it writes is complete.
 
 **Made from** synthetic formulas of up to {max_dim} variables (law `{preset}`, {rows} of {n_points} rows a
 batch, seed {seed}), {samples:,} samples in {steps:,} steps of {batch}, {hours:.1f} hours, encoder begun with
-{encoder}. Formulas with the skeleton of a benchmark formula (Feynman, Strogatz, classic suites) were left
-out, so were the held-out functions below.
+{encoder}. {excluded}
 
 **Reaches** on held-out functions, all rows given:
 
@@ -72,6 +72,7 @@ def write_decoder_card(folder: Path, settings: Settings, metrics: dict[str, floa
         rows="all" if data.rows is None else f"{data.rows[0]} to {data.rows[1]}",
         n_points=data.n_points,
         seed=data.seed,
+        excluded=excluded(data.preset),
         samples=samples,
         steps=steps,
         batch=samples // max(steps, 1),

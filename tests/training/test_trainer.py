@@ -23,6 +23,7 @@ from safetensors.torch import load_file  # noqa: E402
 from symnum.exceptions import InvalidInput  # noqa: E402
 from symnum.models import SNIPConfig, SNIPModel  # noqa: E402
 from symnum.synthesis import EquationStream  # noqa: E402
+from symnum.training.cards import excluded  # noqa: E402
 from symnum.training.collator import SNIPCollator  # noqa: E402
 from symnum.training.held_out import HeldOut  # noqa: E402
 from symnum.training.pretraining import build_trainer, pretrain  # noqa: E402
@@ -211,3 +212,8 @@ def test_unknown_settings_are_named(tmp_path: Path):
         build_trainer(replace(TINY, training={"no_such": 1}), tmp_path)
     with pytest.raises(InvalidInput, match="up to 1 variables"):
         build_trainer(replace(TINY, model={"max_dim": 1}), tmp_path)
+
+
+def test_a_card_tells_whether_benchmark_formulas_were_left_out():
+    assert "Feynman" in excluded("improved")
+    assert "benchmark formulas were not" in excluded("snip-1d")
