@@ -42,11 +42,13 @@ high similarity is no proof: a formula that fits must be checked on the numbers.
 
 def excluded(preset: str) -> str:
     """What a law leaves out of the training, in a sentence of a model card."""
-    if not PRESETS[preset].exclude_benchmarks:
-        return "The held-out functions below\nwere left out; benchmark formulas were not, where the law draws them."
+    if PRESETS[preset].exclude_benchmarks:
+        return (
+            "Formulas with\nthe skeleton of a benchmark formula (Feynman, Strogatz, classic suites) were left "
+            "out, so were the held-out\nfunctions below."
+        )
     return (
-        "Formulas with\nthe skeleton of a benchmark formula (Feynman, Strogatz, classic suites) were left out, so "
-        "were the held-out\nfunctions below."
+        "The held-out functions below\nwere left out; benchmark formulas were not, where the law draws them."
     )
 
 
