@@ -44,8 +44,8 @@ def excluded(preset: str) -> str:
     """What a law leaves out of the training, in a sentence of a model card."""
     if PRESETS[preset].exclude_benchmarks:
         return (
-            "Formulas with\nthe skeleton of a benchmark formula (Feynman, Strogatz, classic suites) were left "
-            "out, so were the held-out\nfunctions below."
+            "Formulas with\nthe skeleton of a benchmark formula (Feynman, Strogatz, classic suites) were "
+            "left out, so were the held-out\nfunctions below."
         )
     return (
         "The held-out functions below\nwere left out; benchmark formulas were not, where the law draws them."
