@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import time
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -51,3 +54,38 @@ class GivenSearch:
 def given_search() -> type[GivenSearch]:
     """The class `GivenSearch`."""
     return GivenSearch
+
+
+class Alarm(Exception):
+    """What the fixture `alarm` raises."""
+
+
+def _swallowed(frame: FrameType | None) -> bool:
+    """Whether Python would swallow an exception here: finalisers, callbacks of weak references and of the
+    garbage collector (hypothesis has one)."""
+    while frame is not None:
+        if frame.f_code.co_filename == weakref.__file__ or frame.f_code.co_name in ("__del__", "gc_callback"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+@pytest.fixture
+def alarm() -> Iterator[Callable[[float], type[Alarm]]]:
+    """Have SIGALRM raise the returned exception after so many seconds, later where it would be swallowed."""
+    if not hasattr(signal, "SIGALRM"):
+        pytest.skip("no SIGALRM here")
+
+    def ring(_: int, frame: FrameType | None) -> None:
+        if not _swallowed(frame):
+            raise Alarm
+        signal.setitimer(signal.ITIMER_REAL, 0.01)
+
+    def after(seconds: float) -> type[Alarm]:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        return Alarm
+
+    before = signal.signal(signal.SIGALRM, ring)
+    yield after
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)

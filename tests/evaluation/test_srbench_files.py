@@ -6,9 +6,7 @@ import importlib.util
 import inspect
 import pickle
 import re
-import signal
 import sys
-import weakref
 from pathlib import Path
 
 import numpy as np
@@ -118,29 +116,12 @@ def test_pickles(fitted, frame):
     np.testing.assert_array_equal(again.predict(frame), est.predict(frame))
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="no SIGALRM here")
-def test_an_alarm_leaves_a_usable_model(method, frame):
-    class TimeOut(Exception):
-        pass
-
-    def ring(_, frame):
-        # Python swallows what is raised inside the callback of a weak reference: ring again in a moment.
-        if frame.f_code.co_filename == weakref.__file__:
-            signal.setitimer(signal.ITIMER_REAL, 0.01)
-            return
-        raise TimeOut
-
+def test_an_alarm_leaves_a_usable_model(method, frame, alarm):
     rng = np.random.default_rng(1)
     # Nothing exact to be found, so that the search is still running when the alarm rings.
     y = (frame["mass"] * frame["v_2"]).to_numpy() + rng.normal(0, 0.3, len(frame))
     est = clone(method.est).set_params(max_time=60, random_state=0)
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, 3.0)
-    try:
-        with pytest.raises(TimeOut):
-            est.fit(frame, y)
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    with pytest.raises(alarm(3.0)):
+        est.fit(frame, y)
     assert np.isfinite(est.predict(frame)).all()
     np.testing.assert_allclose(values(method.model(est, frame), frame), est.predict(frame), rtol=1e-9)
