@@ -48,7 +48,7 @@ def test_corpus_of_formulas(line: bytes):
         assert Expression.parse(str(made), made.names) == made
 
 
-@settings(max_examples=150)  # `benchmarks/reliability/fuzz.py` has tried 290,000
+@settings(max_examples=400)
 @given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join) | st.text(max_size=60))
 def test_any_text(text):
     made = refused_or(lambda: Expression.parse(text))

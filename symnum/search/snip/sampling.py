@@ -143,28 +143,30 @@ class Sampling(DecoderRun):
     def rounds(self) -> Iterator[Candidate]:
         """Beams when readings are met first, samples from then on."""
         rows, heat = fit_rows(self.problem), 1.0
-        groups = [self.read()]
-        yield from self._beams([r for k, r in enumerate(groups[0]) if r.kind not in _kinds(groups[0][:k])])
+        shown = self.read()
+        yield from self._beams([r for k, r in enumerate(shown) if r.kind not in _kinds(shown[:k])])
+        groups = [(shown, self.encode(shown))]
         for lap in count():
             # The problem itself before each of its other views.
             turns = [g for other in groups[1:] for g in (groups[0], other)] or groups
-            for group in [*turns, *([self.read_rest(rows)] if lap else [])]:
+            rest = self.read_rest(rows) if lap else []
+            for shown, read in [*turns, *([(rest, self.encode(rest))] if rest else [])]:
                 if self.judge.settled():
                     return
-                if not group:
-                    continue
-                made, asked = self._samples(group, heat * _TEMPERATURES[lap % len(_TEMPERATURES)])
+                made, asked = self._samples(shown, read, heat * _TEMPERATURES[lap % len(_TEMPERATURES)])
                 if len(made) < _FEW * asked:
                     heat = min(1.2 * heat, 3.0)
                 yield from self.judge.offer(made, self.stage)
             if not lap and not self.judge.settled():
-                groups += self.read_otherwise(rows)
-                for other in groups[1:]:
+                for other in self.read_otherwise(rows):
+                    groups.append((other, self.encode(other)))
                     yield from self._beams(other)
 
-    def _samples(self, shown: list[Reading], temperature: float) -> tuple[list[Expression], int]:
+    def _samples(
+        self, shown: list[Reading], read: tuple[Encoding, torch.Tensor], temperature: float
+    ) -> tuple[list[Expression], int]:
         """New formulas that were drawn for readings, and how many were drawn."""
-        encoding, columns = self.encode(shown)
+        encoding, columns = read
         each = self._affordable(max(1, self.search.samples // len(shown)), len(shown))
         with self.network():
             drawn = sample(
