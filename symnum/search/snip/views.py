@@ -9,24 +9,21 @@ import numpy as np
 from symnum.expressions.expression import Expression
 from symnum.search.bank import quietly
 from symnum.search.reduction import propose
-from symnum.search.transforms import TRANSFORMS
+from symnum.search.transforms import TRANSFORMS, Transform
 from symnum.search.view import View
 
 _TARGETS = ("log", "square")
+_INVERSE = Transform("inverse", lambda y: 1 / y, lambda y: True, lambda e: 1.0 / e, lambda y: 1 / (y * y))
 _DEEPEST = 6
 
 
 def other_targets(view: View) -> list[View]:
     """Views of the logarithm, the square and the inverse of the target, where each of them is one to one."""
     made = []
-    for transform in TRANSFORMS:
-        t = transform.apply(view.y) if transform.name in _TARGETS else None
+    for transform in (*(t for t in TRANSFORMS if t.name in _TARGETS), _INVERSE):
+        t = transform.apply(view.y)
         if t is not None:
             made.append(_with_target(view, t, transform.inverse, transform.name))
-    with np.errstate(all="ignore"):
-        inverse = 1 / view.y
-    if np.all(np.isfinite(inverse)) and np.ptp(inverse) > 1e-9 * np.abs(inverse).max():
-        made.append(_with_target(view, inverse, lambda e: 1.0 / e, "inverse"))
     return made
 
 
