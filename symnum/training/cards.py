@@ -25,7 +25,7 @@ embedder.similarity(["sin(x0)", "x0**2"], [(X, y)])
 ```
 
 **Made from** synthetic formulas of up to {max_dim} variables (law `{preset}`, {n_points} rows each, seed
-{seed}), {pairs:,} pairs in {steps:,} steps of {batch}, {hours:.1f} hours. {excluded}
+{seed}), {pairs:,} pairs in {steps:,} steps of {batch}, {hours:.1f} hours{begun}. {excluded}
 
 **Reaches** on {held_out:,} held-out pairs, all rows given:
 
@@ -71,6 +71,7 @@ def write_model_card(folder: Path, settings: Settings, metrics: dict[str, float]
         n_points=data.n_points,
         seed=data.seed,
         excluded=excluded(data.preset),
+        begun=f", begun with the weights `{settings.model['weights']}`" if "weights" in settings.model else "",
         steps=steps,
         pairs=int(found.get("pairs", 0)),
         hours=found.get("hours", 0.0),

@@ -16,20 +16,44 @@ from symnum.training.settings import Settings
 from symnum.training.trainer import SNIPTrainer, formula_stream
 
 
+def build_model(settings: Settings) -> SNIPModel:
+    """The model before training: new weights, or those that ``model.weights`` names.
+
+    Raises
+    ------
+    InvalidInput
+        When the model takes fewer variables than the data has, or weights are given beside other settings.
+    """
+    given: dict[str, Any] = {"max_dim": settings.data.max_dim} | dict(settings.model)
+    weights = given.pop("weights", None)
+    if weights is not None:
+        others = sorted(set(given) - {"max_dim"})
+        if others:
+            raise InvalidInput(
+                f"model: weights {str(weights)!r} have a form already; leave out {', '.join(others)}"
+            )
+        model = SNIPModel.from_pretrained(weights)
+    else:
+        make = SNIPConfig.compat if given.pop("compat", False) else SNIPConfig
+        model = SNIPModel(make(**given))
+    if model.config.max_dim < settings.data.max_dim:
+        raise InvalidInput(
+            f"the model takes up to {model.config.max_dim} variables, the data has {settings.data.max_dim}"
+        )
+    return model
+
+
 def build_trainer(settings: Settings, out: Path, max_seconds: float | None = None) -> SNIPTrainer:
     """Trainer of a run; its checkpoints and logs go to `out`."""
     data = settings.data
     arguments = training_arguments(settings, out)
-    model_settings: dict[str, Any] = {"max_dim": data.max_dim} | dict(settings.model)
-    make = SNIPConfig.compat if model_settings.pop("compat", False) else SNIPConfig
-    config = make(**model_settings)
-    if config.max_dim < data.max_dim:
-        raise InvalidInput(f"the model takes up to {config.max_dim} variables, the data has {data.max_dim}")
+    model = build_model(settings)
+    config = model.config
     plain = SNIPCollator(config)
     held_out = HeldOut(data.generator(held_out=True), plain, data.held_out)
     stream = formula_stream(data, arguments)
     collator = SNIPCollator(config, data.rows, data.seed, held_out.hashes)
-    return SNIPTrainer(SNIPModel(config), arguments, stream, collator, held_out, max_seconds)
+    return SNIPTrainer(model, arguments, stream, collator, held_out, max_seconds)
 
 
 def pretrain(

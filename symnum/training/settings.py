@@ -63,7 +63,8 @@ class Settings:
     name : str
         Of the weights.
     model : mapping
-        Arguments of the model's configuration; ``compat: true`` starts from the form of the reference code.
+        Arguments of the model's configuration; ``compat: true`` starts from the form of the reference code,
+        ``weights`` alone goes on from a folder or from shipped weights (take another ``data.seed`` then).
     data : DataSettings
     training : mapping
         Arguments of `transformers.TrainingArguments`.
