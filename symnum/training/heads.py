@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -13,13 +13,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from symnum.exceptions import InvalidInput
+from symnum.models.precision import mixed_precision
 from symnum.models.snip.modeling import SNIPModel
-from symnum.training.properties import PropertySamples
+from symnum.training.properties import Floats, PropertySamples
 
 Mode = Literal["frozen", "finetuned", "scratch"]
 MODES: tuple[Mode, ...] = ("frozen", "finetuned", "scratch")
 BATCH, HIDDEN = 64, 128
 _VALIDATION = 0.1
+_FINETUNING = 1e-4  # rate of an encoder that knows something
 
 
 class PropertyHead(nn.Module):
@@ -46,7 +48,9 @@ def fit_property(
 ) -> tuple[SNIPModel, PropertyHead, tuple[float, float]]:
     """Train a head for a property.
 
-    A tenth of the samples (at least ten) chooses the epoch whose weights are kept.
+    A tenth of the samples (at least ten) chooses the epoch whose weights are kept. Before an encoder is
+    finetuned, its head is trained alone: a new head's first gradients would spoil what the encoder knows
+    (Kumar et al. 2022, arXiv:2202.10054).
 
     Parameters
     ----------
@@ -70,48 +74,67 @@ def fit_property(
         raise InvalidInput(f"mode is one of {', '.join(MODES)}, got {mode!r}")
     torch.manual_seed(seed)
     model = SNIPModel(model.config) if mode == "scratch" else copy.deepcopy(model)
-    head = PropertyHead(model.config.latent)
-    target = train.targets[name]
-    mean, spread = float(target.mean()), float(target.std()) or 1.0
-    goal = torch.from_numpy(((target - mean) / spread).astype(np.float32))
-    order = np.random.default_rng(seed).permutation(target.size)
-    kept = max(10, int(_VALIDATION * target.size))
-    check, rest = order[:kept], order[kept:]
-    frozen = _vectors(model, train) if mode == "frozen" else None
-    if epochs is None:
-        epochs = min(200, max(10, (600_000 if mode == "frozen" else 100_000) // rest.size))
-    rates = [{"params": head.parameters(), "lr": 1e-3}]
-    if frozen is None:
-        encoder = model.symbolic_encoder.parameters()
-        rates.append({"params": encoder, "lr": 3e-4 if mode == "finetuned" else 1e-3})
-    optimizer = torch.optim.AdamW(rates, weight_decay=0.01)
-    steps = epochs * -(-rest.size // BATCH)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda s: min(1.0, (s + 1) / (0.1 * steps)) * (1 - s / steps)
-    )
-    best, best_state = math.inf, None
-    mixer = np.random.default_rng(seed + 1)
-    for _ in range(epochs):
-        model.train()
-        for part in np.array_split(mixer.permutation(rest), -(-rest.size // BATCH)):
-            vectors = frozen[part] if frozen is not None else _encode(model, train, part)
-            loss = F.mse_loss(head(vectors), goal[part])
-            optimizer.zero_grad()
-            loss.backward()
-            for group in optimizer.param_groups:
-                nn.utils.clip_grad_norm_(group["params"], 1.0)
-            optimizer.step()
-            schedule.step()
-        model.eval()
-        with torch.no_grad():
-            vectors = frozen[check] if frozen is not None else _vectors(model, train, check)
-            error = float(F.mse_loss(head(vectors), goal[check]))
-        if error < best:
-            parts = (head,) if frozen is not None else (head, model.symbolic_encoder)
-            best, best_state = error, [copy.deepcopy(p.state_dict()) for p in parts]
-    for module, state in zip((head, model.symbolic_encoder), best_state or (), strict=False):
-        module.load_state_dict(state)
-    return model, head, (mean, spread)
+    fit = _Fit(model, PropertyHead(model.config.latent), train, train.targets[name], seed)
+    if mode != "scratch":
+        fit.run(None, 1e-3, epochs)
+    if mode != "frozen":
+        fit.run(_FINETUNING if mode == "finetuned" else 1e-3, 1e-3, epochs)
+    return model, fit.head, fit.scale
+
+
+class _Fit:
+    """An encoder, its head, and the samples that they are trained on."""
+
+    def __init__(
+        self, model: SNIPModel, head: PropertyHead, train: PropertySamples, target: Floats, seed: int
+    ) -> None:
+        self.model, self.head, self.train = model, head, train
+        self.scale = float(target.mean()), float(target.std()) or 1.0
+        self.goal = torch.from_numpy(((target - self.scale[0]) / self.scale[1]).astype(np.float32))
+        order = np.random.default_rng(seed).permutation(target.size)
+        kept = max(10, int(_VALIDATION * target.size))
+        self.check, self.rest = order[:kept], order[kept:]
+        self.mixer = np.random.default_rng(seed + 1)
+
+    def run(self, encoder_rate: float | None, head_rate: float, epochs: int | None) -> None:
+        """Train the head, and the encoder where it has a rate; keep the weights of the best epoch."""
+        frozen = _vectors(self.model, self.train) if encoder_rate is None else None
+        seen = 600_000 if encoder_rate is None else 100_000
+        epochs = epochs or min(200, max(10, seen // self.rest.size))
+        parts: list[nn.Module] = [self.head]
+        rates: list[dict[str, Any]] = [{"params": self.head.parameters(), "lr": head_rate}]
+        if encoder_rate is not None:
+            parts.append(self.model.symbolic_encoder)
+            rates.append({"params": self.model.symbolic_encoder.parameters(), "lr": encoder_rate})
+        optimizer = torch.optim.AdamW(rates, weight_decay=0.01)
+        batches = -(-self.rest.size // BATCH)
+        steps = epochs * batches
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda s: min(1.0, (s + 1) / (0.1 * steps)) * (1 - s / steps)
+        )
+        best, kept = self._error(frozen), [copy.deepcopy(p.state_dict()) for p in parts]
+        for _ in range(epochs):
+            self.model.train()
+            for rows in np.array_split(self.mixer.permutation(self.rest), batches):
+                vectors = frozen[rows] if frozen is not None else _encode(self.model, self.train, rows)
+                loss = F.mse_loss(self.head(vectors), self.goal[rows])
+                optimizer.zero_grad()
+                loss.backward()
+                for group in optimizer.param_groups:
+                    nn.utils.clip_grad_norm_(group["params"], 1.0)
+                optimizer.step()
+                schedule.step()
+            error = self._error(frozen)
+            if error < best:
+                best, kept = error, [copy.deepcopy(p.state_dict()) for p in parts]
+        for part, state in zip(parts, kept, strict=True):
+            part.load_state_dict(state)
+
+    @torch.no_grad()
+    def _error(self, frozen: Tensor | None) -> float:
+        self.model.eval()
+        vectors = frozen[self.check] if frozen is not None else _vectors(self.model, self.train, self.check)
+        return float(F.mse_loss(self.head(vectors), self.goal[self.check]))
 
 
 def predict_property(
@@ -125,7 +148,7 @@ def predict_property(
 
 def _encode(model: SNIPModel, samples: PropertySamples, rows: NDArray[np.integer]) -> Tensor:
     arrays = model.inputs.symbols(samples.tokens[rows], samples.token_lengths[rows])
-    with torch.autocast(model.device.type, torch.bfloat16):
+    with mixed_precision(model.device):
         tensors = {k: torch.from_numpy(v).to(model.device) for k, v in arrays.items()}
         return model.encode_symbols(**tensors)
 

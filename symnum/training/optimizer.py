@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from symnum.models.precision import half_is_fast
+
 _NEWTON = 3.4445, -4.7750, 2.0315  # quintic of Jordan et al. 2024
 _STEPS = 5
 
@@ -81,10 +83,10 @@ class MuonAdamW(Optimizer):
 def orthogonal(matrix: Tensor) -> Tensor:
     """Roughly U V of the singular value decomposition U S V: singular values become 0.7 to 1.2.
 
-    Newton-Schulz iteration in bfloat16.
+    Newton-Schulz iteration, in bfloat16 where that is faster.
     """
     a, b, c = _NEWTON
-    x = matrix.bfloat16()
+    x = matrix.bfloat16() if half_is_fast(matrix.device) else matrix.float()
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
     x = x / (x.norm() + 1e-7)

@@ -15,6 +15,8 @@ from symnum.training.runs import run, training_arguments
 from symnum.training.settings import Settings
 from symnum.training.trainer import SNIPTrainer, formula_stream
 
+ENCODERS = "symbolic_encoder", "numeric_encoder"
+
 
 def build_model(settings: Settings) -> SNIPModel:
     """The model before training: new weights, or those that ``model.weights`` names.
@@ -22,10 +24,10 @@ def build_model(settings: Settings) -> SNIPModel:
     Raises
     ------
     InvalidInput
-        When the model takes fewer variables than the data has, or weights are given beside other settings.
+        When a locked part is unknown, the model takes fewer variables than the data has, or weights are given beside other settings.
     """
     given: dict[str, Any] = {"max_dim": settings.data.max_dim} | dict(settings.model)
-    weights = given.pop("weights", None)
+    weights, locked = given.pop("weights", None), given.pop("locked", ())
     if weights is not None:
         others = sorted(set(given) - {"max_dim"})
         if others:
@@ -36,6 +38,10 @@ def build_model(settings: Settings) -> SNIPModel:
     else:
         make = SNIPConfig.compat if given.pop("compat", False) else SNIPConfig
         model = SNIPModel(make(**given))
+    for name in locked:
+        if name not in ENCODERS:
+            raise InvalidInput(f"model: locked holds some of {', '.join(ENCODERS)}, got {name!r:.100}")
+        model.get_submodule(name).requires_grad_(False)
     if model.config.max_dim < settings.data.max_dim:
         raise InvalidInput(
             f"the model takes up to {model.config.max_dim} variables, the data has {settings.data.max_dim}"

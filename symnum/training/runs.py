@@ -14,6 +14,7 @@ import torch
 from transformers import TrainingArguments, set_seed
 
 from symnum.exceptions import InvalidInput
+from symnum.models.precision import half_is_fast
 from symnum.models.pretrained import PretrainedNetwork
 from symnum.training.settings import Settings
 from symnum.training.streaming import StreamTrainer
@@ -29,7 +30,6 @@ DEFAULTS: dict[str, Any] = {
     "weight_decay": 0.01,
     "adam_beta2": 0.98,
     "max_grad_norm": 1.0,
-    "bf16": True,
     "use_cpu": not torch.cuda.is_available(),
     "logging_steps": 50,
     "eval_strategy": "steps",
@@ -48,8 +48,9 @@ FIXED: dict[str, Any] = {
 
 def training_arguments(settings: Settings, out: Path) -> TrainingArguments:
     """Arguments of a run whose checkpoints and logs go to `out`; seeds the generators of torch."""
+    precision = {"bf16": half_is_fast("cuda" if torch.cuda.is_available() else "cpu")}
     try:
-        arguments = TrainingArguments(output_dir=str(out), **(DEFAULTS | dict(settings.training) | FIXED))
+        arguments = TrainingArguments(output_dir=str(out), **(precision | DEFAULTS | dict(settings.training) | FIXED))
     except TypeError as error:
         raise InvalidInput(
             f"training: {error}; these are arguments of transformers.TrainingArguments"

@@ -64,7 +64,8 @@ class Settings:
         Of the weights.
     model : mapping
         Arguments of the model's configuration; ``compat: true`` starts from the form of the reference code,
-        ``weights`` alone goes on from a folder or from shipped weights (take another ``data.seed`` then).
+        ``weights`` without a form goes on from a folder or from shipped weights (take another ``data.seed``
+        then); ``locked: [numeric_encoder]`` lets the other encoder learn alone.
     data : DataSettings
     training : mapping
         Arguments of `transformers.TrainingArguments`.
