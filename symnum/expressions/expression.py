@@ -111,7 +111,9 @@ class Expression:
     @classmethod
     def constant(cls, value: float, names: Sequence[str] = ()) -> Expression:
         """Constant expression."""
-        return cls([CONSTANT], [value], names)
+        if not math.isfinite(value):
+            raise InvalidInput(f"constants must be finite numbers, got {value}")
+        return _raw([CONSTANT], [value], names)
 
     @classmethod
     def variable(cls, index: int | str, names: Sequence[str] | None = None) -> Expression:
@@ -134,8 +136,7 @@ class Expression:
         for part in parts[1:]:
             names = names if part.names == names else _merge(names, part.names)
         parts = [p.with_names(names) for p in parts]
-        codes = [c for p in parts for c in p._codes.tolist()]
-        return cls([*codes, op.code], np.concatenate([p._constants for p in parts]), names)
+        return _applied(op.code, [(p._codes, p._constants) for p in parts], names)
 
     @classmethod
     def from_prefix(cls, tokens: Sequence[str | float], names: Sequence[str] | None = None) -> Expression:
@@ -455,7 +456,7 @@ class Expression:
         return Expression.apply("neg", self)
 
 
-def _raw(codes: NDArray, constants: NDArray, names: Sequence[str]) -> Expression:
+def _raw(codes: ArrayLike, constants: ArrayLike, names: Sequence[str]) -> Expression:
     """Expression from a program known to be valid, left exactly as it is."""
     self = object.__new__(Expression)
     self._codes = np.array(codes, dtype=np.int16)
@@ -463,6 +464,21 @@ def _raw(codes: NDArray, constants: NDArray, names: Sequence[str]) -> Expression
     self._codes.flags.writeable = self._constants.flags.writeable = False
     self._names = tuple(names)
     return self
+
+
+def _applied(code: int, parts: Sequence[tuple[NDArray, NDArray]], names: Sequence[str]) -> Expression:
+    """An operator over normalised programs: only its own spelling is left to be looked at."""
+    (first, values), (last, exponents) = parts[0], parts[-1]
+    if code == _POW and last[-1] == CONSTANT and exponents[-1] in (2.0, 3.0):
+        return _applied(_SQUARE if exponents[-1] == 2.0 else _CUBE, parts[:1], names)
+    if code == _DIV and len(first) == 1 and first[0] == CONSTANT and values[0] == 1.0:
+        return _applied(_INV, parts[1:], names)
+    if code == _NEG and last[-1] == CONSTANT:
+        return _raw(first, -values, names)
+    codes = np.concatenate([*(p for p, _ in parts), np.array([code], dtype=np.int16)])
+    if len(codes) > MAX_NODES:
+        raise InvalidInput(f"an expression has at most {MAX_NODES} nodes, got {len(codes)}")
+    return _raw(codes, values if len(parts) == 1 else np.concatenate([v for _, v in parts]), names)
 
 
 def postfix_order(codes: Sequence[int]) -> tuple[list[int], int, int | None]:

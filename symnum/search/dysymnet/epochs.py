@@ -248,12 +248,14 @@ class Epochs:
         return timed and self.budget.left() <= _RESERVE * (self.budget.max_time or 0.0)
 
     def _formulas(self, done: list[Networks], places: list[list[int]]) -> list[tuple[int, Expression]]:
-        """Formulas of all networks at all degrees of pruning, without repetitions."""
+        """Formulas of networks at all degrees of pruning, without repetitions, as many as time allows."""
         found: dict[Expression, int] = {}
         for networks, where in zip(done, places, strict=True):
             weights = networks.weights.cpu().numpy().astype(np.float64)
             output = networks.layout.blocks[-1][0].start
             for k, source in enumerate(where):
+                if found and self._late():
+                    break
                 for hidden, last in self.preset.thresholds:
                     own = weights[k]
                     size = np.abs(own)
