@@ -8,6 +8,7 @@ from pathlib import Path
 
 from symnum.exceptions import SymnumError
 from symnum.models import SNIPModel
+from symnum.training.heads import MODES
 from symnum.training.properties import PROPERTIES
 from symnum.training.property_study import draw_map, study_formulas, study_properties, write_rows
 
@@ -19,6 +20,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for the tables and the map")
     parser.add_argument("--properties", nargs="+", choices=list(PROPERTIES), default=list(PROPERTIES))
     parser.add_argument("--sizes", nargs="+", type=int, default=[100, 1000, 10_000])
+    parser.add_argument("--modes", nargs="+", choices=MODES, default=list(MODES))
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     try:
@@ -27,7 +29,10 @@ def main() -> int:
         draw_map(model, given.out / "map.png")
         for name, rows in (
             ("formulas.csv", study_formulas(model)),
-            ("properties.csv", study_properties(model, given.properties, given.sizes, seed=given.seed)),
+            (
+                "properties.csv",
+                study_properties(model, given.properties, given.sizes, given.modes, given.seed),
+            ),
         ):
             done = []
             for row in rows:

@@ -71,7 +71,9 @@ def write_model_card(folder: Path, settings: Settings, metrics: dict[str, float]
         n_points=data.n_points,
         seed=data.seed,
         excluded=excluded(data.preset),
-        begun=f", begun with the weights `{settings.model['weights']}`" if "weights" in settings.model else "",
+        begun=f", begun with the weights `{settings.model['weights']}`"
+        if "weights" in settings.model
+        else "",
         steps=steps,
         pairs=int(found.get("pairs", 0)),
         hours=found.get("hours", 0.0),

@@ -24,7 +24,8 @@ def build_model(settings: Settings) -> SNIPModel:
     Raises
     ------
     InvalidInput
-        When a locked part is unknown, the model takes fewer variables than the data has, or weights are given beside other settings.
+        When a locked part is unknown, the model takes fewer variables than the data has, or weights are given
+        beside other settings.
     """
     given: dict[str, Any] = {"max_dim": settings.data.max_dim} | dict(settings.model)
     weights, locked = given.pop("weights", None), given.pop("locked", ())

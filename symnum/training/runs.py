@@ -50,7 +50,9 @@ def training_arguments(settings: Settings, out: Path) -> TrainingArguments:
     """Arguments of a run whose checkpoints and logs go to `out`; seeds the generators of torch."""
     precision = {"bf16": half_is_fast("cuda" if torch.cuda.is_available() else "cpu")}
     try:
-        arguments = TrainingArguments(output_dir=str(out), **(precision | DEFAULTS | dict(settings.training) | FIXED))
+        arguments = TrainingArguments(
+            output_dir=str(out), **(precision | DEFAULTS | dict(settings.training) | FIXED)
+        )
     except TypeError as error:
         raise InvalidInput(
             f"training: {error}; these are arguments of transformers.TrainingArguments"

@@ -239,4 +239,6 @@ def test_extended_precision_agrees_with_float64():
     from symnum.expressions.equivalence import _evaluate
 
     X = np.random.default_rng(0).uniform(1, 5, (50, 3))
-    np.testing.assert_allclose(_evaluate(e, X).astype(float), e.evaluate(X), rtol=1e-14, atol=1e-14)  # sums of parts near 1
+    np.testing.assert_allclose(
+        _evaluate(e, X).astype(float), e.evaluate(X), rtol=1e-14, atol=1e-14
+    )  # sums of parts near 1

@@ -66,6 +66,20 @@ def test_four_spellings_are_one():
     assert Expression([0, SIN, NEG], [1.0]).to_prefix() == ["neg", "sin", 1.0]
 
 
+@given(e=expressions())
+def test_operators_over_expressions_spell_as_whole_programs_do(e):
+    again = Expression(e.codes, e.constants, e.names)  # reads the whole program
+    assert (again.codes.tolist(), again.constants.tolist()) == (e.codes.tolist(), e.constants.tolist())
+
+
+def test_growing_beyond_the_limit_is_refused():
+    e = Expression([-1] + [SIN] * (MAX_NODES - 1))
+    with pytest.raises(InvalidInput, match=f"at most {MAX_NODES} nodes, got {MAX_NODES + 1}"):
+        Expression.apply("sin", e)
+    with pytest.raises(InvalidInput, match="finite numbers, got nan"):
+        Expression.constant(math.nan)
+
+
 def test_python_operators_and_names_merge():
     a, b = Expression.variable("a"), Expression.variable("b")
     e = (2 + a - 1) * (3 - b) / 4 + 5 / b**0.5 + 2**a - -b

@@ -17,6 +17,8 @@ from symnum.exceptions import InvalidInput, WeightsNotFound  # noqa: E402
 from symnum.expressions.tokenizer import ExpressionTokenizer  # noqa: E402
 from symnum.models import SNIPConfig, SNIPModel, find_weights  # noqa: E402
 from symnum.models.layers import Attention, AttentionPooling, Block, number_features  # noqa: E402
+from symnum.models.precision import half_is_fast, mixed_precision  # noqa: E402
+from symnum.models.snip import symbolic  # noqa: E402
 from symnum.models.snip.numeric import PER_VALUE, point_features  # noqa: E402
 from symnum.synthesis import EquationGenerator, EquationStream  # noqa: E402
 from symnum.training.collator import SNIPCollator  # noqa: E402
@@ -80,6 +82,28 @@ def test_order_of_points_and_padding_change_nothing(name: str):
         torch.testing.assert_close(other.numeric, first.numeric, rtol=1e-4, atol=1e-5)
     if model.config.normalize:
         torch.testing.assert_close(first.numeric.norm(dim=-1), torch.ones(6))
+
+
+def test_formulas_of_a_large_batch_are_encoded_as_each_alone(monkeypatch: pytest.MonkeyPatch):
+    model = make()
+    given = inputs(model, 80)
+    with torch.no_grad():
+        parts = model(**given).symbolic
+        monkeypatch.setattr(symbolic, "PARTS", 1)
+        whole = model(**given).symbolic
+        one = model(**{k: v[7:8] for k, v in given.items()}).symbolic
+    torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(parts[7:8], one, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("known", "fast"), [({"avx2": True}, False), ({"amx_bf16": True}, True)])
+def test_bfloat16_is_used_where_the_processor_multiplies_it(known, fast, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: known)
+    assert half_is_fast() is fast
+    with mixed_precision("cpu"):
+        made = torch.ones(2, 2) @ torch.ones(2, 2)
+    assert made.dtype == (torch.bfloat16 if fast else torch.float32)
+    assert not half_is_fast("meta")
 
 
 def test_every_parameter_learns():

@@ -26,7 +26,7 @@ from symnum.synthesis import EquationStream  # noqa: E402
 from symnum.training.cards import excluded  # noqa: E402
 from symnum.training.collator import SNIPCollator  # noqa: E402
 from symnum.training.held_out import HeldOut  # noqa: E402
-from symnum.training.pretraining import build_trainer, pretrain  # noqa: E402
+from symnum.training.pretraining import build_model, build_trainer, pretrain  # noqa: E402
 from symnum.training.runs import training_hours  # noqa: E402
 from symnum.training.settings import DataSettings, Settings  # noqa: E402
 from symnum.training.streaming import last_checkpoint  # noqa: E402
@@ -109,6 +109,29 @@ def test_half_a_checkpoint_is_passed_over(finished: tuple[Path, dict], tmp_path:
         (tmp_path / name).mkdir()
     (tmp_path / "checkpoint-3" / "stream.json").write_text("{}")
     assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-3")
+
+
+def test_a_run_goes_on_from_weights_with_one_encoder_locked(finished: tuple[Path, dict], tmp_path: Path):
+    begun = finished[0] / "weights"
+    given = replace(TINY, model={"weights": str(begun), "locked": ["numeric_encoder"]})
+    pretrain(given, tmp_path / "run")
+    before, after = weights(begun), weights(tmp_path / "run" / "weights")
+    same = {k for k in before if torch.equal(before[k], after[k])}
+    assert same == {k for k in before if k.startswith("numeric_encoder.")}
+    assert f"begun with the weights `{begun}`" in (tmp_path / "run" / "weights" / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ({"weights": "snip-1d", "width": 16}, "weights 'snip-1d' have a form already; leave out width"),
+        ({"locked": ["decoder"]}, "locked holds some of symbolic_encoder, numeric_encoder, got 'decoder'"),
+        ({"weights": "snip-1d"}, "takes up to 1 variables, the data has 2"),
+    ],
+)
+def test_weights_that_do_not_fit_are_named(model: dict, said: str):
+    with pytest.raises(InvalidInput, match=said):
+        build_model(replace(TINY, model=model))
 
 
 def test_the_clock_stops_training_with_a_checkpoint(tmp_path: Path):
@@ -196,7 +219,7 @@ def test_rows_need_a_random_order():
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("snip-*.yaml")), ids=lambda p: p.stem)
 def test_configurations_can_be_read(path: Path):
     settings = Settings.read(path, {"training.max_steps": 5})
-    assert settings.name == path.stem
+    assert path.stem.startswith(settings.name)  # snip-1d-more goes on with snip-1d
     assert settings.training["max_steps"] == 5
     with torch.device("meta"):
         SNIPModel(SNIPConfig(**{"max_dim": settings.data.max_dim, **settings.model}))
