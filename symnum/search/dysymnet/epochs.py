@@ -19,6 +19,7 @@ from symnum.search.dysymnet.architecture import Architecture
 from symnum.search.dysymnet.controller import Controller, Draws, PolicyGradient
 from symnum.search.dysymnet.functions import library
 from symnum.search.dysymnet.network import Networks
+from symnum.search.dysymnet.policy import load_policy
 from symnum.search.dysymnet.presets import preset
 from symnum.search.dysymnet.readout import read_out
 from symnum.search.dysymnet.refinement import Data, refined
@@ -142,6 +143,8 @@ class Epochs:
         units = library(self.preset.library, None if search.operators is None else set(search.operators))
         self.generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         self.controller = Controller(units, self.preset.depths, self.preset.widths, self.generator)
+        if self.preset.policy is not None:
+            load_policy(self.controller, self.preset.policy)
         self.policy = PolicyGradient(self.controller, self.preset.rate, self.preset.risk, self.preset.entropy)
         self.rewards: dict[Architecture, list[float]] = {}
         rows = fit_rows(problem)

@@ -58,6 +58,9 @@ class Preset:
         Inputs of a linear combination at most in every second network, see `Networks.create`; None for all.
     clip : bool
         Whether gradients are clipped.
+    policy : str or None
+        File of the controller's first weights, made by ``pretrain/dysymnet_policy.py``; "shipped" for the one
+        that comes with the package, None for random ones.
     """
 
     library: tuple[str, ...]
@@ -86,6 +89,7 @@ class Preset:
     repeats: int
     links: int | None = None
     clip: bool = True
+    policy: str | None = None
 
 
 PAPER = Preset(
@@ -104,7 +108,7 @@ FAST = Preset(
     phases=(Phase(60, 5e-2, 0.0, 0.3), Phase(140, 3e-2, 1e-3, 1.0, 0.1)),
     spread=(0.7, 0.5, 0.7), bias=True, skip=True, scale=True, rows=128, columns=10,
     thresholds=((0.05, 0.02), (0.2, 0.08)), plain=True, shorten=2, limit=1e4, check=20, retries=0,
-    rate=3e-3, risk=0.1, entropy=0.02, bits=True, enough=None, repeats=50, links=3,
+    rate=3e-3, risk=0.1, entropy=0.02, bits=True, enough=None, repeats=50, links=3, policy="shipped",
 )  # fmt: skip
 """Small networks by the hundred, the hopeless ones given up early, judged by description length."""
 
