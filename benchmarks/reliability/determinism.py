@@ -101,7 +101,9 @@ def main() -> int:
         print(f"the golden file was made with {golden['made with']}, here are {made_with()}")
     failed = False
     for name in given.fits or list(FITS):
-        found = [in_a_process(name, jobs, seed) == golden_table(golden, name) for jobs, seed in ((1, 1), (2, 99))]
+        found = [
+            in_a_process(name, jobs, seed) == golden_table(golden, name) for jobs, seed in ((1, 1), (2, 99))
+        ]
         failed |= not all(found)
         print(f"{name:26} {'same' if all(found) else f'DIFFERENT {found}'} in 2 processes, 1 and 2 threads")
     return int(failed)

@@ -1,8 +1,8 @@
 """A controller that has seen formulas: pre-training on their smallest networks, and its file.
 
-The published controller begins with equal odds and learns from a few dozen networks per problem. Within seconds
-there are a handful of epochs, so that the odds it begins with decide. Here they are fitted by maximum
-likelihood to the smallest networks that hold synthetic formulas.
+The published controller begins with about equal odds and learns from a few dozen networks an epoch. Within
+seconds there are a handful of epochs, so that the odds it begins with decide. Here they are fitted by
+maximum likelihood to the smallest networks that hold synthetic formulas.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class _Network:
         return frozenset({found})
 
     def layers(self, output: Units) -> list[list[str]]:
-        """Units by layer: each as late as its readers allow, and carried on by identities to later readers."""
+        """Units by layer, each as late as its readers allow; identities carry it on to later readers."""
         level = []
         for reads in self.reads:
             level.append(1 + max((level[u] for u in reads), default=0))
@@ -69,8 +69,8 @@ class _Network:
 def smallest_network(e: Expression) -> Architecture | None:
     """Architecture whose network of "fast" units can hold a formula; None where there is none.
 
-    Sums and factors that are constant cost nothing. Powers are written as ``exp(c*log(a))``, hyperbolic functions
-    with exponentials, tangents as quotients.
+    Sums and factors that are constant cost nothing. Powers are written as ``exp(c*log(a))``, hyperbolic
+    functions with exponentials, tangents as quotients.
     """
     net, stack, numbers = _Network(), [], iter(e.constants.tolist())
     for code in e.codes.tolist():
