@@ -23,7 +23,8 @@ from rich.table import Table
 from symnum import SymbolicRegressor
 from symnum.evaluation.catalogue import entry
 from symnum.expressions.equivalence import is_recovery
-from symnum.search.dysymnet import epochs, refinement
+from symnum.search import refinement
+from symnum.search.dysymnet import epochs
 from symnum.search.dysymnet.backend import DySymNetSearch
 from symnum.search.dysymnet.controller import Controller, PolicyGradient
 from symnum.search.dysymnet.network import Networks

@@ -13,7 +13,7 @@ from symnum.expressions import Expression
 from symnum.models.decoder.formulas import expressions_of
 from symnum.models.decoder.generation import sample
 from symnum.models.decoder.modeling import Encoding, SNIPDecoderModel
-from symnum.search.dysymnet.refinement import Data, fitted
+from symnum.search.refinement import Data, fitted
 from symnum.synthesis import EquationGenerator
 from symnum.training.decoder_data import DecoderCollator
 from symnum.training.held_out import HeldOut

@@ -22,13 +22,13 @@ from symnum.search.candidate import HallOfFame
 from symnum.search.dysymnet import backend
 from symnum.search.dysymnet.backend import DySymNetSearch
 from symnum.search.dysymnet.epochs import Rows, most_correlated
-from symnum.search.dysymnet.folding import folded
 from symnum.search.dysymnet.presets import FAST, PAPER, preset
 from symnum.search.dysymnet.proposer import features
-from symnum.search.dysymnet.refinement import Data, fitted, leaders, shortened
 from symnum.search.dysymnet.training import Phase
 from symnum.search.enumerate import EnumerativeSearch
+from symnum.search.folding import folded
 from symnum.search.mdl import description_length
+from symnum.search.refinement import Data, fitted, leaders, shortened
 
 X = np.random.default_rng(0).uniform(-1, 1, (60, 2))
 a, b = X.T

@@ -23,8 +23,8 @@ from symnum.models.decoder.generation import sample  # noqa: E402
 from symnum.problem import Problem  # noqa: E402
 from symnum.search.budget import Budget  # noqa: E402
 from symnum.search.candidate import HallOfFame  # noqa: E402
-from symnum.search.dysymnet.refinement import fitted  # noqa: E402
 from symnum.search.enumerate import EnumerativeSearch  # noqa: E402
+from symnum.search.refinement import fitted  # noqa: E402
 from symnum.search.snip import backend  # noqa: E402
 from symnum.search.snip.backend import SNIPLatentSearch, SNIPSearch, TPSRSearch  # noqa: E402
 from symnum.search.snip.judging import Judge  # noqa: E402

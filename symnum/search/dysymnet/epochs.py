@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from symnum.exceptions import InvalidInput
 from symnum.expressions.expression import Expression
 from symnum.problem import Problem
 from symnum.search.budget import Budget
@@ -22,9 +20,10 @@ from symnum.search.dysymnet.network import Networks
 from symnum.search.dysymnet.policy import load_policy
 from symnum.search.dysymnet.presets import preset
 from symnum.search.dysymnet.readout import read_out
-from symnum.search.dysymnet.refinement import Data, refined
 from symnum.search.dysymnet.training import Trained, train
+from symnum.search.refinement import Data, refined
 from symnum.search.stages import Stage, recorded
+from symnum.search.torch_devices import device_of, threads
 
 if TYPE_CHECKING:
     from symnum.search.dysymnet.backend import DySymNetSearch
@@ -33,33 +32,6 @@ _BITS = 20.0
 """Bits saved in each row that are a reward of 1: a relative error of a millionth."""
 _RESERVE = 0.1
 """Share of the time that is kept for the formulas of networks whose training was cut short."""
-
-
-def device_of(name: str | None) -> torch.device:
-    """Device of torch.
-
-    Raises
-    ------
-    InvalidInput
-        When there is no such device here.
-    """
-    try:
-        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InvalidInput(f"device={name!r} cannot be used here: {error}") from None
-    return device
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Let torch use so many threads for a while."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class Rows:

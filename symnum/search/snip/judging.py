@@ -14,8 +14,8 @@ from symnum.problem import Problem
 from symnum.search import constants
 from symnum.search.budget import Budget
 from symnum.search.candidate import Candidate, HallOfFame, fit_rows
-from symnum.search.dysymnet.refinement import Data, Fitted, fitted, leaders, shortened
 from symnum.search.reduction import unpredictable
+from symnum.search.refinement import Data, Fitted, fitted, leaders, shortened
 
 _MOST_CONSTANTS = 12
 _AT_ONCE, _GO_ON = 64, 8

@@ -14,7 +14,7 @@ from symnum.models.decoder.formulas import expressions_of
 from symnum.models.decoder.generation import sample
 from symnum.models.decoder.modeling import Encoding
 from symnum.search.candidate import Candidate, fit_rows
-from symnum.search.dysymnet.refinement import Data, fitted
+from symnum.search.refinement import Data, fitted
 from symnum.search.snip.optimisers import OPTIMISERS
 from symnum.search.snip.readings import Reading, choose_columns, readings
 from symnum.search.snip.sampling import DecoderRun

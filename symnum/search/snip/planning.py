@@ -14,7 +14,7 @@ from symnum.models.decoder.formulas import expressions_of
 from symnum.models.decoder.generation import Writer, most_words
 from symnum.models.decoder.modeling import Encoding, SNIPDecoderModel
 from symnum.search.candidate import Candidate, fit_rows
-from symnum.search.dysymnet.refinement import Fitted, fitted
+from symnum.search.refinement import Fitted, fitted
 from symnum.search.snip.readings import Reading
 from symnum.search.snip.sampling import DecoderRun
 from symnum.search.snip.tree import Planner, Prefix

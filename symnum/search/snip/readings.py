@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from symnum.exceptions import InvalidInput
 from symnum.expressions.expression import Expression
 from symnum.problem import Problem
-from symnum.search.dysymnet.folding import folded
 from symnum.search.features import ranked_columns
+from symnum.search.folding import folded
 from symnum.search.view import View
 
 KINDS = ("raw", "scaled", "standardised")

@@ -20,11 +20,11 @@ from symnum.models.decoder.modeling import Encoding, SNIPDecoderModel
 from symnum.problem import Problem
 from symnum.search.budget import Budget
 from symnum.search.candidate import Candidate, HallOfFame, fit_rows
-from symnum.search.dysymnet.epochs import device_of, threads
 from symnum.search.snip.judging import Judge
 from symnum.search.snip.readings import KINDS, Reading, bags, choose_columns, readings
 from symnum.search.snip.views import other_targets, reduced, remainders
 from symnum.search.stages import Stage, recorded
+from symnum.search.torch_devices import device_of, threads
 from symnum.search.view import View, original
 
 _BAGS = 4

@@ -22,7 +22,7 @@ from symnum.expressions.expression import Expression
 from symnum.expressions.operators import CONSTANT, OPERATORS, Operator
 from symnum.expressions.rebuild import rebuild
 from symnum.search import constants
-from symnum.search.dysymnet.folding import folded
+from symnum.search.folding import folded
 from symnum.search.mdl import description_length
 
 MOST_CONSTANTS = 30
