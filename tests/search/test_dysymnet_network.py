@@ -162,6 +162,8 @@ def test_read_out_without_guards_and_of_nothing():
     assert "1e-06" in str(read_out(a, layout, w, columns))
     assert read_out(a, layout, w, columns, most=5) is None
     assert read_out(a, layout, np.zeros_like(w), columns) is None
+    for lost in (np.nan, np.inf):  # training went astray
+        assert read_out(a, layout, np.where(np.arange(len(w)) == 0, lost, w), columns) is None
 
 
 def test_hopeless_networks_are_given_up_in_classes_of_size():

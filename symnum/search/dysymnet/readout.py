@@ -80,7 +80,7 @@ def _combination(terms: Sequence[tuple[float, Value]], most: int) -> Value:
     """
     number = sum(float(w) * v for w, v in terms if w != 0 and not isinstance(v, Expression))
     kept = [(float(w), v) for w, v in terms if w != 0 and isinstance(v, Expression)]
-    if sum(len(v) + 2 for _, v in kept) > most or not np.isfinite(number):
+    if sum(len(v) + 2 for _, v in kept) > most or not np.isfinite([number, *(w for w, _ in kept)]).all():
         raise InvalidInput("the formula of this network is too long or not finite")
     if not kept:
         return number
