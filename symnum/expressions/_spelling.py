@@ -165,6 +165,8 @@ class Speller:
         if c <= 0 or c.denominator < 1000:
             return c, pieces
         value = as_float(c)
+        if not 1e-150 < value < 1e150:  # its square is no number
+            return c, pieces
         for i, (b, e) in enumerate(pieces):
             if abs(e) != HALF:
                 continue
