@@ -7,6 +7,7 @@ import difflib
 import io
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -231,7 +232,7 @@ def _header(text: str, separator: str, source: str) -> tuple[list[str], list[str
         )
     if not any(cells):
         raise InvalidInput(f"{source}: none of the columns has a name; the first line must hold them")
-    repeated = [c for c in dict.fromkeys(cells) if c and cells.count(c) > 1]
+    repeated = [c for c, times in Counter(cells).items() if c and times > 1]
     if repeated:
         places = ", ".join(str(i) for i, c in enumerate(cells, start=1) if c == repeated[0])
         raise InvalidInput(
@@ -297,6 +298,8 @@ def _as_floats(column: pd.Series) -> NDArray[np.float64]:
     """Numbers of a column, NaN where a cell is none."""
     import pandas as pd
 
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf":
+        return column.to_numpy(dtype=np.float64)
     try:
         values: pd.Series = pd.to_numeric(column, errors="coerce")  # type: ignore[assignment]
     except OverflowError:  # whole numbers beyond float64 are read as Python's
