@@ -36,7 +36,6 @@ def main() -> int:
         for i in range(len(batch))
     ]
     found = [a for a in made if a is not None]
-    torch.manual_seed(given.seed)
     controller = Controller(FAST.library, FAST.depths, FAST.widths, torch.Generator().manual_seed(given.seed))
     fits = sum(a.depth in FAST.depths and a.width <= max(FAST.widths) for a in found)
     print(f"{len(found)} of {len(made)} formulas have a network, {fits} one of the sizes that are sampled")

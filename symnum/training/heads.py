@@ -21,6 +21,7 @@ Mode = Literal["frozen", "finetuned", "scratch"]
 MODES: tuple[Mode, ...] = ("frozen", "finetuned", "scratch")
 BATCH, HIDDEN = 64, 128
 _VALIDATION = 0.1
+_RATE = 1e-3
 _FINETUNING = 1e-4  # rate of an encoder that knows something
 
 
@@ -76,9 +77,9 @@ def fit_property(
     model = SNIPModel(model.config) if mode == "scratch" else copy.deepcopy(model)
     fit = _Fit(model, PropertyHead(model.config.latent), train, train.targets[name], seed)
     if mode != "scratch":
-        fit.run(None, 1e-3, epochs)
+        fit.run(None, epochs)
     if mode != "frozen":
-        fit.run(_FINETUNING if mode == "finetuned" else 1e-3, 1e-3, epochs)
+        fit.run(_FINETUNING if mode == "finetuned" else _RATE, epochs)
     return model, fit.head, fit.scale
 
 
@@ -96,13 +97,13 @@ class _Fit:
         self.check, self.rest = order[:kept], order[kept:]
         self.mixer = np.random.default_rng(seed + 1)
 
-    def run(self, encoder_rate: float | None, head_rate: float, epochs: int | None) -> None:
+    def run(self, encoder_rate: float | None, epochs: int | None) -> None:
         """Train the head, and the encoder where it has a rate; keep the weights of the best epoch."""
         frozen = _vectors(self.model, self.train) if encoder_rate is None else None
         seen = 600_000 if encoder_rate is None else 100_000
         epochs = epochs or min(200, max(10, seen // self.rest.size))
         parts: list[nn.Module] = [self.head]
-        rates: list[dict[str, Any]] = [{"params": self.head.parameters(), "lr": head_rate}]
+        rates: list[dict[str, Any]] = [{"params": self.head.parameters(), "lr": _RATE}]
         if encoder_rate is not None:
             parts.append(self.model.symbolic_encoder)
             rates.append({"params": self.model.symbolic_encoder.parameters(), "lr": encoder_rate})
