@@ -57,6 +57,7 @@ def growth(fits: int) -> list[tuple[int, float]]:
         if k % max(fits // 10, 1) == 0:
             gc.collect()
             seen.append((k, resident()))
+            print(f"{k} fits: {seen[-1][1]:.0f} MB", file=sys.stderr, flush=True)
     return seen
 
 
@@ -93,10 +94,10 @@ def child(call: str) -> object:
     code = f"import sys, json; sys.path.insert(0, {here!r}); import memory; print(json.dumps(memory.{call}))"
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, env=environment
+        [sys.executable, "-W", "ignore", "-c", code], stdout=subprocess.PIPE, text=True, env=environment
     )
     if done.returncode:
-        raise RuntimeError(done.stderr[-2_000:])
+        raise RuntimeError(f"{call} ended with {done.returncode}")
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -163,7 +163,8 @@ class _Run(PartStages):
         if not wide:
             yield from self._each(rest, self._separate)
             if not self._done():
-                yield from self._each(quietly(lambda: multiplied(views[0])), self._separate)
+                larger = quietly(lambda: multiplied(views[0], stop=self._late))
+                yield from self._each(larger, self._separate)
         yield from self._each(rest, lambda v: self._inner(v, 400))
         if not self.rough and self._noise_reached():
             yield from self._noisy(views)

@@ -24,7 +24,7 @@ def product(coefficient: float, bases: Sequence[Expression], exponents: Sequence
     lower = [power(b, -e) for b, e in zip(bases, exponents, strict=True) if e < 0]
     names = bases[0].names if bases else ()
     sign, size = (-1.0, -coefficient) if coefficient < 0 else (1.0, coefficient)
-    if size != 1 and 1 / size == round(1 / size) and size < 1:
+    if 0 < size < 1 and (1 / size).is_integer():
         lower.insert(0, Expression.constant(round(1 / size), names))
     elif size != 1:
         upper.insert(0, Expression.constant(size, names))

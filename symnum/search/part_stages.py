@@ -33,7 +33,7 @@ class PartStages(Stages):
     def _separate(self, view: View) -> Iterator[Candidate]:
         """Sums and products of parts over fewer variables."""
         before = self.budget.elapsed, self.budget.evaluations, len(self.hall.best)
-        found = quietly(lambda: structures(view))
+        found = quietly(lambda: structures(view, stop=self._late))
         self._enter("separability", before)
         for structure in found:
             if self._done():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,11 +34,14 @@ class Scaling:
     columns : tuple of float
         One a column, 1 where nothing is done.
     target : float
+    known : dict
+        Formulas that were written in the given numbers before: a front is asked for with every new one.
     """
 
     problem: Problem
     columns: tuple[float, ...]
     target: float
+    known: dict[Expression, Expression | None] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def scaled(self) -> Problem:
@@ -74,7 +77,10 @@ class Scaling:
         """
         made: list[Candidate] = []
         for candidate in front:
-            e = self._spelled(candidate.expression, rules, most)
+            inner = candidate.expression
+            if inner not in self.known:
+                self.known[inner] = self._spelled(inner, rules, most)
+            e = self.known[inner]
             if e is not None:
                 made.append(replace(candidate, expression=e, complexity=rules.complexity(e)))
         made.sort(key=lambda c: (c.complexity, c.loss))

@@ -109,10 +109,10 @@ class _Additive:
         return weights, float(np.sqrt(np.median(residual**2))) / spread if spread > 0 else np.inf
 
 
-def structures(view: View, logs: bool = True) -> list[Structure]:
+def structures(view: View, logs: bool = True, stop: Callable[[], bool] = lambda: False) -> list[Structure]:
     """Decompositions of y and of log|y| into two or more groups, the better supported first.
 
-    Needs 60 rows and two columns, else nothing is found.
+    Needs 60 rows and two columns, else nothing is found. What was not done when `stop` said so is left out.
     """
     n, d = view.X.shape
     if d < 2 or n < 60:
@@ -126,7 +126,9 @@ def structures(view: View, logs: bool = True) -> list[Structure]:
         if best is None or best[0] > _HOPELESS:
             continue
         full, model = best
-        pairs = _pair_errors(model, target)
+        pairs = _pair_errors(model, target, stop)
+        if pairs is None:
+            break
         seen: set[tuple[Group, ...]] = set()
         for tolerance in _TOLERANCES if logs else _TOLERANCES[:1]:
             groups = tuple(sorted(_cliques(pairs > tolerance * full + 1e-12)))
@@ -140,15 +142,17 @@ def structures(view: View, logs: bool = True) -> list[Structure]:
     return sorted(found, key=lambda s: s.error)
 
 
-def multiplied(view: View, most: int = 2) -> list[View]:
+def multiplied(view: View, most: int = 2, stop: Callable[[], bool] = lambda: False) -> list[View]:
     """Views of y times or divided by a power of one variable that are sums of smaller parts than y itself."""
-    base = _load(structures(view, logs=False), len(view.names))
+    base = _load(structures(view, logs=False, stop=stop), len(view.names))
     found: list[tuple[float, float, View]] = []
     for j, name in enumerate(view.names):
         x = view.X[:, j]
         if np.any(x == 0):
             continue
         for power in (1, -1, 2, -2):
+            if stop():
+                break
             y = view.y * x**power
             if not np.all(np.isfinite(y)) or np.ptp(y) == 0:
                 continue
@@ -157,7 +161,7 @@ def multiplied(view: View, most: int = 2) -> list[View]:
                 view.X, y, view.names, _divided(view, j, power), (*view.path, step),
                 errors_through(view, np.abs(x) ** -float(power)),
             )  # fmt: skip
-            made = structures(new, logs=False)
+            made = structures(new, logs=False, stop=stop)
             load = _load(made, len(view.names))
             if load < base:
                 found.append((load, made[0].error, new))
@@ -210,11 +214,16 @@ def _best_model(X: NDArray, target: NDArray) -> tuple[float, _Additive] | None:
     return best
 
 
-def _pair_errors(model: _Additive, target: NDArray) -> NDArray[np.float64]:
-    """Held-out error (d, d) of a model in which two variables do not interact; infinite on the diagonal."""
+def _pair_errors(model: _Additive, target: NDArray, stop: Callable[[], bool]) -> NDArray[np.float64] | None:
+    """Held-out error (d, d) of a model in which two variables do not interact; infinite on the diagonal.
+
+    None when it was stopped.
+    """
     d = model.Z.shape[1]
     errors = np.full((d, d), np.inf)
     for i, j in combinations(range(d), 2):
+        if stop():
+            return None
         without = [tuple(k for k in range(d) if k != out) for out in (i, j)]
         errors[i, j] = errors[j, i] = model.error(without, target)
     return errors

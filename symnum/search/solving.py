@@ -148,6 +148,8 @@ def solve_product(
     if not np.all(np.isfinite(ratio)):
         return None
     constant = float(np.median(ratio))
+    if constant == 0:  # beyond the smallest numbers, as the product is beyond the largest
+        return None
     if np.max(np.abs(ratio - constant)) > 1e-7 * abs(constant):
         return None
     parts = [e if p == int(p) or np.all(v >= 0) else Expression.apply("abs", e) for v, e, p in factors]

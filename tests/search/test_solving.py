@@ -32,6 +32,14 @@ def agrees(found: Expression | None, truth: str, rtol: float = 1e-10) -> bool:
     return np.allclose(found.evaluate(new), Expression.parse(truth, NAMES).evaluate(new), rtol=rtol)
 
 
+def test_products_with_numbers_beyond_float64():
+    """A column to a power that overflows left a factor of 0, and dividing by it ended the fit."""
+    large = X[:, 0] * 1e40
+    assert solve_product(X[:, 0] ** 9, [(large, Expression.variable(0, NAMES))], []) is None
+    assert product(0.0, [V[0][1]], [2.0]).evaluate(X).tolist() == [0.0] * 300
+    assert product(5e-324, [V[0][1]], [1.0]).evaluate(np.full((1, 3), 2.0)) == [1e-323]
+
+
 def test_sparse_sum():
     truth = "2*a*b - c/3 + 1"
     columns = [ONE, *V, column("a*b"), column("a*c"), column("b*c"), column("a**2"), column("sin(a)")]
