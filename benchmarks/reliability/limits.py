@@ -1,7 +1,8 @@
 """How well `max_time` is kept: fits of random generated problems under random settings.
 
 ``python benchmarks/reliability/limits.py --count 200 --state limits.json`` runs problem after problem and
-goes on where an earlier call stopped; ``--seconds`` ends a call earlier. A fit keeps its limit when it takes
+goes on where an earlier call stopped; ``--seconds`` ends a call earlier; ``--search dysymnet snip`` takes these
+searches in turn in place of the portfolio. A fit keeps its limit when it takes
 at most 10 % and one second more. Formulas must be finite on all rows and equal to their text to 1e-9, too.
 """
 
@@ -11,6 +12,7 @@ import argparse
 import json
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +51,11 @@ def problem(k: int) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     return X, y, settings
 
 
-def run(k: int) -> dict[str, Any]:
+def run(k: int, searches: Sequence[str] = ()) -> dict[str, Any]:
     """One fit, and by how much it broke which promise."""
     X, y, settings = problem(k)
+    if searches:
+        settings = {**settings, "search": searches[k % len(searches)]}
     row: dict[str, Any] = {"k": k, "rows": len(y), "columns": X.shape[1], **settings, "fault": ""}
     began, cpu = time.perf_counter(), time.process_time()
     try:
@@ -80,6 +84,9 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--state", type=Path, help="JSON lines that a later call goes on from")
+    parser.add_argument(
+        "--search", nargs="*", default=[], help="names of searches, instead of the usual ones"
+    )
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     rows: list[dict[str, Any]] = []
@@ -90,7 +97,7 @@ def main() -> None:
     for k in range(len(rows), given.count):
         if time.monotonic() - began > given.seconds:
             break
-        rows.append(run(k))
+        rows.append(run(k, given.search))
         if given.state is not None:
             with given.state.open("a") as file:
                 file.write(json.dumps(rows[-1], default=str) + "\n")
