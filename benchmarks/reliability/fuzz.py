@@ -12,6 +12,7 @@ import argparse
 import json
 import random
 import sys
+import tempfile
 import time
 import traceback
 import warnings
@@ -20,6 +21,7 @@ from typing import Any
 
 from fuzz_targets import TARGETS, Finding, Target
 
+ROOT = Path(__file__).resolve().parents[2]
 SLOW = 1.0
 BATCH = {"parse": 5_000, "tokens": 5_000, "prefix": 5_000, "units": 5_000}
 
@@ -75,24 +77,38 @@ def run(names: list[str], seconds: float, count: int, state: Path | None) -> dic
 
 
 def coverage_guided(name: str, arguments: list[str]) -> None:
-    """Let libFuzzer choose inputs of one target; `arguments` are its own, e.g. ``-max_total_time=60``."""
+    """Let libFuzzer choose inputs of one target, from a few that are made as usual.
+
+    `arguments` are its own, e.g. ``-max_total_time=60``.
+    """
     import atheris
 
-    with atheris.instrument_imports(include=["symnum"]):
-        import symnum.evaluation.config
-        import symnum.expressions.parser
-        import symnum.expressions.units
-        import symnum.persistence
-        import symnum.tables  # noqa: F401
-    target = TARGETS[name]()
+    # Numba cannot read instrumented functions.
+    compiled = [
+        ".".join(p.relative_to(ROOT).with_suffix("").parts)
+        for p in ROOT.glob("symnum/**/*.py")
+        if "numba" in p.read_text(encoding="utf-8")
+    ]
+    with atheris.instrument_imports(include=["symnum"], exclude=compiled):
+        target = TARGETS[name]()
+        first = [target.make(source(name, k)) for k in range(300)]
+        for given in first:  # loads what is loaded on use
+            attempt(target, given)
 
     def one(raw: bytes) -> None:
-        verdict, spent, trace = attempt(target, target.from_bytes(raw))
+        try:
+            given = target.from_bytes(raw)
+        except ValueError:
+            return
+        verdict, spent, trace = attempt(target, given)
         if trace or spent > SLOW:
             raise Finding(f"{verdict} after {spent:.2f} s\n{trace}")
 
-    atheris.Setup([sys.argv[0], *arguments], one)
-    atheris.Fuzz()
+    with tempfile.TemporaryDirectory() as folder:
+        for k, given in enumerate(first):
+            Path(folder, str(k)).write_bytes(target.to_bytes(given))
+        atheris.Setup([sys.argv[0], *arguments, folder], one)
+        atheris.Fuzz()
 
 
 def main() -> None:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 CORPUS = Path(__file__).resolve().parents[2] / "tests" / "reliability" / "corpus"
 FUNCTIONS = (
     "add sub mul div pow min max neg inv abs sign sqrt square cube exp log sin cos tan cot sec".split()
@@ -88,11 +90,25 @@ class Target:
         raise NotImplementedError
 
     def from_bytes(self, raw: bytes) -> Any:
-        """Input of coverage-guided fuzzing."""
-        return self.make(random.Random(raw))  # noqa: S311
+        """Input of coverage-guided fuzzing; ValueError when the bytes are none."""
+        raise NotImplementedError
+
+    def to_bytes(self, given: Any) -> bytes:
+        """What `from_bytes` reads, to begin that from."""
+        raise NotImplementedError
 
 
-class Parse(Target):
+class Text(Target):
+    """Input that is a text."""
+
+    def from_bytes(self, raw: bytes) -> str:
+        return raw.decode("utf-8", "surrogatepass")
+
+    def to_bytes(self, given: str) -> bytes:
+        return given.encode("utf-8", "surrogatepass")
+
+
+class Parse(Text):
     def __init__(self) -> None:
         raw = (CORPUS / "formulas.txt").read_bytes().splitlines()
         self.seeds = [
@@ -103,9 +119,6 @@ class Parse(Target):
 
     def make(self, rng: random.Random) -> str:
         return any_text(rng, self.seeds)
-
-    def from_bytes(self, raw: bytes) -> str:
-        return raw.decode("utf-8", "replace")
 
     def read(self, given: str) -> None:
         from symnum import Expression
@@ -137,6 +150,14 @@ class Tokens(Target):
             ids[at : at + rng.randrange(2)] = [new] if rng.random() < 0.8 else ids[at // 2 : at]
         return which, ids
 
+    def from_bytes(self, raw: bytes) -> tuple[int, list[int]]:
+        return raw[0] % 2 if raw else 0, [
+            int(i) for i in np.frombuffer(raw[1 : 1 + len(raw[1:]) // 2 * 2], "<i2")
+        ]
+
+    def to_bytes(self, given: tuple[int, list[int]]) -> bytes:
+        return bytes([given[0]]) + np.array(given[1]).astype("<i2").tobytes()
+
     def read(self, given: tuple[int, list[int]]) -> None:
         tokenizer = self.both[given[0]]
         system = tokenizer.decode_system(given[1])
@@ -156,6 +177,12 @@ class Prefix(Target):
     def make(self, rng: random.Random) -> Any:
         return any_json(rng, rng.choice(self.seeds), 0.06)
 
+    def from_bytes(self, raw: bytes) -> Any:
+        return json.loads(raw)
+
+    def to_bytes(self, given: Any) -> bytes:
+        return json.dumps(given).encode()
+
     def read(self, given: Any) -> None:
         from symnum import Expression
 
@@ -164,14 +191,11 @@ class Prefix(Target):
             raise Finding(f"{e} is stored as something else")
 
 
-class Units(Target):
+class Units(Text):
     seeds = ("kg*m/s^2", "m^(1/2)", "1/s", "", "km/h", "J/(mol*K)", "m^-1.5", "°C", "µm", "%")
 
     def make(self, rng: random.Random) -> str:
         return any_text(rng, self.seeds)
-
-    def from_bytes(self, raw: bytes) -> str:
-        return raw.decode("utf-8", "replace")
 
     def read(self, given: str) -> None:
         from symnum.expressions.units import parse_units
@@ -191,6 +215,9 @@ class File(Target):
     def from_bytes(self, raw: bytes) -> bytes:
         return raw
 
+    def to_bytes(self, given: bytes) -> bytes:
+        return given
+
 
 class Table(File):
     name = "t.csv"
@@ -203,8 +230,6 @@ class Table(File):
         return any_bytes(rng, self.seeds)
 
     def read(self, given: bytes) -> None:
-        import numpy as np
-
         from symnum.tables import features_and_target, read_table
 
         self.path.write_bytes(given)
@@ -218,8 +243,6 @@ class Model(File):
     name = "m.json"
 
     def __init__(self) -> None:
-        import numpy as np
-
         from symnum import SymbolicRegressor
 
         super().__init__()
@@ -233,8 +256,6 @@ class Model(File):
         return any_bytes(rng, [raw]) if rng.random() < 0.2 else raw
 
     def read(self, given: bytes) -> None:
-        import numpy as np
-
         from symnum import SymbolicRegressor
 
         self.path.write_bytes(given)
@@ -303,6 +324,9 @@ class Weights(File):
 
     def from_bytes(self, raw: bytes) -> tuple[str, bytes]:
         return "config.json", raw
+
+    def to_bytes(self, given: tuple[str, bytes]) -> bytes:
+        return given[1]
 
     def read(self, given: tuple[str, bytes]) -> None:
         from symnum.models import SNIPModel

@@ -1,9 +1,9 @@
 """How well `max_time` is kept: fits of random generated problems under random settings.
 
 ``python benchmarks/reliability/limits.py --count 200 --state limits.json`` runs problem after problem and
-goes on where an earlier call stopped; ``--seconds`` ends a call earlier; ``--search dysymnet snip`` takes these
-searches in turn in place of the portfolio. A fit keeps its limit when it takes
-at most 10 % and one second more. Formulas must be finite on all rows and equal to their text to 1e-9, too.
+goes on where an earlier call stopped; ``--seconds`` ends a call earlier; ``--search dysymnet snip`` takes
+these searches in turn in place of the portfolio. A fit keeps its limit when it takes at most 10 % and one
+second more. Formulas must be finite on all rows and equal to their text to 1e-9, too.
 """
 
 from __future__ import annotations
