@@ -23,13 +23,18 @@ PAIRS = {
     "symnum/search/selection.py": "tests/search/test_selection.py tests/search/test_mdl.py",
     "symnum/search/mdl.py": "tests/search/test_mdl.py",
     "symnum/search/budget.py": "tests/search/test_budget.py",
+    "symnum/search/candidate.py": "tests/search/test_selection.py",
     "symnum/search/signs.py": "tests/search/test_signs.py",
+    "symnum/search/snapping.py": "tests/search/test_solving.py",
+    "symnum/search/intervals.py": "tests/search/test_intervals.py",
     "symnum/search/rules.py": "tests/search/test_rules.py",
     "symnum/expressions/parser.py": "tests/expressions/test_parser.py tests/reliability/test_hostile_text.py",
     "symnum/expressions/units.py": "tests/expressions/test_units.py",
     "symnum/expressions/canonical.py": "tests/expressions/test_canonical.py",
     "symnum/expressions/_nodes.py": "tests/expressions/test_canonical.py",
     "symnum/expressions/token_trees.py": "tests/expressions/test_tokenizer.py",
+    "symnum/expressions/floats.py": "tests/expressions/test_floats.py",
+    "symnum/expressions/equivalence.py": "tests/expressions/test_equivalence.py",
 }
 CONFIG = """
 [cosmic-ray]

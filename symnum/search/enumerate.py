@@ -301,7 +301,7 @@ class _Run(PartStages):
         seen: set[frozenset[str]] = set()
         while queue and not self._done():
             depth, view = queue.pop(0)
-            proposals = quietly(lambda v=view, k=2 if depth < 2 else 1: propose(v, k))
+            proposals = quietly(lambda v=view, k=2 if depth < 2 else 1: propose(v, k, stop=self._late))
             for proposal in proposals:
                 key = frozenset(proposal.view.path)
                 if key in seen or self._done():

@@ -30,7 +30,8 @@ MAX_LENGTH = 50
 MAX_DEPTH = 10
 _ROWS = 10_000
 _TICK = 0.05
-_POLISH_SECONDS = 0.3
+_LAST_SECONDS = 0.3
+"""Beyond a time limit, to judge what was found last, and again to give it simple numbers."""
 _END = object()
 
 
@@ -279,18 +280,27 @@ class OperonSearch:
             max_length=min(MAX_LENGTH, hall.max_complexity),
         )  # fmt: skip
         began = budget.elapsed
-        timed = budget.max_time is not None
-        for front in evolution.fronts(budget.expired, lambda: timed and budget.expired(), budget.charge):
+        last: list[Expression] = []
+
+        def late() -> bool:
+            return budget.max_time is not None and budget.expired()
+
+        for front in evolution.fronts(budget.expired, late, budget.charge):
             with np.errstate(all="ignore"):
                 made = [s for e in front if (s := scaled(e, X, y, w)) is not None]
-            yield from self._offer(hall, made, budget)
+            yield from self._offer(hall, made, budget, late)
+            if late():
+                last = made + last
+                continue
             best = sorted((c for c in hall.best.values()), key=lambda c: c.bits)[:8]
             again = constants.refit(
                 [c.expression.with_names(problem.names) for c in best], X, y, w, self.n_jobs
             )
-            yield from self._offer(hall, again, budget)
+            yield from self._offer(hall, again, budget, late)
             if hall.exact() is not None:
                 budget.stop("exact formula found")
+        # Evolution is faster than this: fronts may be waiting, of which the newest are the best.
+        yield from self._offer(hall, last, budget, self._until(budget))
         yield from self._simplified(problem, hall, X, y, w, budget)
         loss = min((c.loss for c in hall.best.values()), default=np.inf)
         ledger.append(Stage("operon", budget.elapsed - began, budget.evaluations, len(hall.best), loss))
@@ -298,23 +308,28 @@ class OperonSearch:
     def _simplified(self, problem: Problem, hall: HallOfFame, X: NDArray, y: NDArray, w: NDArray | None,
                     budget: Budget) -> Iterator[Candidate]:  # fmt: skip
         """The best few with simple numbers; a little beyond the budget, so that no result is left raw."""
-        ends = budget.elapsed + _POLISH_SECONDS
-
-        def stop() -> bool:
-            return budget.max_time is not None and budget.elapsed > ends
-
+        stop = self._until(budget)
         for candidate in sorted(hall.best.values(), key=lambda c: c.bits)[:4]:
             e = candidate.expression.with_names(problem.names)
             made = constants.polish(e, X, y, w, lambda f: hall.bits(f, X, y, w), stop)
             yield from self._offer(hall, [made], budget)
 
     @staticmethod
+    def _until(budget: Budget) -> Callable[[], bool]:
+        """Whether a little more time than now has passed; never without a time limit."""
+        ends = budget.elapsed + _LAST_SECONDS if budget.max_time is not None else np.inf
+        return lambda: budget.elapsed > ends
+
+    @staticmethod
     def _mean(problem: Problem) -> Expression:
         return Expression.constant(float(np.average(problem.y, weights=problem.weights)), problem.names)
 
     @staticmethod
-    def _offer(hall: HallOfFame, made: Sequence[Expression], budget: Budget) -> Iterator[Candidate]:
-        for e in made:
-            candidate = hall.add(e, "operon", budget.elapsed)
+    def _offer(
+        hall: HallOfFame, made: list[Expression], budget: Budget, stop: Callable[[], bool] = lambda: False
+    ) -> Iterator[Candidate]:
+        """What was not judged when `stop` said so stays in the list."""
+        while made and not stop():
+            candidate = hall.add(made.pop(0), "operon", budget.elapsed)
             if candidate is not None:
                 yield candidate

@@ -68,7 +68,9 @@ class _Smoother:
 SETTINGS = tuple((s, j) for s in (0.7, 1.5, 3.0, 6.0) for j in (1e-10, 1e-6, 1e-2, 1e-1))
 
 
-def propose(view: View, most: int = 3, tolerance: float = 1.3) -> list[Proposal]:
+def propose(
+    view: View, most: int = 3, tolerance: float = 1.3, stop: Callable[[], bool] = lambda: False
+) -> list[Proposal]:
     """Reductions that keep the held-out error, best first.
 
     Parameters
@@ -79,6 +81,8 @@ def propose(view: View, most: int = 3, tolerance: float = 1.3) -> list[Proposal]
         How many to return.
     tolerance : float
         Factor by which the held-out error may exceed that of all inputs.
+    stop : callable
+        Asked before every hypothesis; those that are left are not tried when it says so.
     """
     n, d = view.X.shape
     if d < 2 or n < 40:
@@ -92,6 +96,8 @@ def propose(view: View, most: int = 3, tolerance: float = 1.3) -> list[Proposal]
     target = np.log(np.abs(y)) if use_log else y
     found: list[Proposal] = []
     for inputs, factors, make in _hypotheses(view, X, use_log):
+        if stop():
+            break
         Z = np.log(inputs) if stretched and np.all(inputs > 0) else inputs
         columns = [target, *(np.log(np.abs(f)) if use_log else f for f in factors)]
         if not all(np.all(np.isfinite(c)) for c in columns) or not np.all(np.isfinite(Z)):

@@ -258,6 +258,20 @@ def test_operators_are_kept_to():
         assert not {"sin", "cos", "exp", "log", "tanh", "sqrt"} & set(map(str, e.to_prefix()))
 
 
+def test_operon_ends_in_time_when_formulas_are_found_faster_than_judged(monkeypatch):
+    """Operon evolves in a thread of its own: what was waiting when the time was over took seconds more."""
+    rng = np.random.default_rng(0)
+    X = rng.uniform(1, 3, (60, 4))
+    y = np.sin(X[:, 0] * X[:, 1]) + X[:, 2] ** 1.37 + 0.1 * rng.normal(size=60)
+    SymbolicRegressor(search="operon", max_time=1).fit(X, y)
+    real = HallOfFame.add
+    monkeypatch.setattr(HallOfFame, "add", lambda *a: time.sleep(0.1) or real(*a))
+    began = time.perf_counter()
+    model = SymbolicRegressor(search="operon", max_time=1, random_state=0).fit(X, y)
+    assert time.perf_counter() - began < 2.1 + 0.5  # and machines that do other work
+    assert len(model.equations_) > 1
+
+
 def test_operon_says_which_operators_it_lacks():
     X = np.random.default_rng(0).uniform(1, 3, (50, 2))
     with pytest.raises(InvalidInput, match="sign"):

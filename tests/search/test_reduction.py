@@ -54,3 +54,8 @@ def test_few_rows_or_one_variable_propose_nothing():
     assert propose(original(X, X[:, 0] * X[:, 1], ("a", "b"))) == []
     X = np.random.default_rng(0).uniform(1, 2, (300, 1))
     assert propose(original(X, X[:, 0] ** 2, ("a",))) == []
+
+
+def test_nothing_more_is_tried_after_the_end():
+    """Ten thousand rows of eleven columns took four seconds beyond the limit in the decoder's search."""
+    assert propose(view_of("sin(a*b) + c*d"), stop=lambda: True) == []

@@ -112,6 +112,8 @@ class DecoderRun:
     def _read_views(self, views: list[View]) -> list[Reading]:
         made: list[Reading] = []
         for v in views:
+            if self.judge.late():
+                break
             few = [np.sort(v.rows(self.model.config.rows))]
             made += readings(v, choose_columns(v, self.model.config.max_dim)[:1], few, KINDS[:2])
         return made
@@ -159,6 +161,8 @@ class Sampling(DecoderRun):
                 yield from self.judge.offer(made, self.stage)
             if not lap and not self.judge.settled():
                 for other in self.read_otherwise(rows):
+                    if self.judge.late():
+                        return
                     groups.append((other, self.encode(other)))
                     yield from self._beams(other)
 

@@ -42,14 +42,14 @@ def reduced(view: View, most: int, stop: Callable[[], bool] = lambda: False) -> 
     most : int
         Views at most.
     stop : callable
-        Asked before every reduction.
+        Asked before every hypothesis of a reduction.
     """
     found: list[View] = []
     queue = [(0, view)]
     seen: set[frozenset[str]] = set()
     while queue and len(found) < most and not stop():
         depth, current = queue.pop(0)
-        for proposal in quietly(lambda v=current, k=1 if depth else 2: propose(v, k)):
+        for proposal in quietly(lambda v=current, k=1 if depth else 2: propose(v, k, stop=stop)):
             key = frozenset(proposal.view.path)
             if key not in seen and len(found) < most:
                 seen.add(key)
