@@ -177,8 +177,8 @@ def _build(cls: type, data: dict[str, Any]) -> Any:
         raise TypeError("next_seed is no whole number")
     if not isinstance(model.n_rows_, int) or not isinstance(model.stop_reason_, str):
         raise TypeError("n_rows or stop_reason is of another kind")
-    for name in ("complexity", "loss", "score", "r2"):
-        model.equations_[name].to_numpy(dtype=float)
+    for name, kind in {"complexity": int, "loss": float, "score": float, "r2": float}.items():
+        model.equations_[name] = model.equations_[name].to_numpy(dtype=kind)
     if any(len(e.names) != model.n_features_in_ for e in model.expressions_):
         raise ValueError("formulas and columns differ")
     return model

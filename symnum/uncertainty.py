@@ -64,10 +64,19 @@ class Uncertainty:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Uncertainty:
-        """Read what `to_dict` wrote."""
+        """Read what `to_dict` wrote.
+
+        Raises
+        ------
+        ValueError
+            When it does not fit together.
+        """
         fitted = tuple(int(i) for i in data["fitted"])
         covariance = np.array(data["covariance"], dtype=np.float64).reshape(len(fitted), len(fitted))
-        return cls(fitted, covariance, float(data["noise"]), int(data["freedom"]))
+        freedom = int(data["freedom"])
+        if len(set(fitted)) != len(fitted) or abs(freedom) > 2**53:
+            raise ValueError(f"constants {list(fitted)} with {freedom} degrees of freedom")
+        return cls(fitted, covariance, float(data["noise"]), freedom)
 
 
 def fitted_constants(expression: Expression, loss: float, rows: int, scale: float) -> tuple[int, ...]:
@@ -322,6 +331,9 @@ class Uncertainties(FrontExports):
         self.uncertainties_ = [None if d is None else Uncertainty.from_dict(d) for d in stored or ()]
         if stored and len(stored) != len(self.expressions_):
             raise ValueError(f"{len(stored)} uncertainties for {len(self.expressions_)} formulas")
+        for found, e in zip(self.uncertainties_, self.expressions_, strict=False):
+            if found is not None and not set(found.fitted) <= set(range(e.constants.size)):
+                raise ValueError(f"constants {list(found.fitted)} of a formula that has {e.constants.size}")
 
     def _deviation(self, X: Any, index: int | None) -> Float:
         """Standard deviation of the formula's values on checked rows."""

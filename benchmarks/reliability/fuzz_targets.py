@@ -262,8 +262,9 @@ class Model(File):
 
         self.path.write_bytes(given)
         model = SymbolicRegressor.load(self.path)
-        model.predict(np.ones((2, 2)))
-        repr(model), str(model.equations_), model.constants()
+        for i in range(len(model.expressions_)):
+            model.predict(np.ones((2, 2)), index=i), model.constants(i), model.latex(i), model.source("c", i)
+        repr(model), str(model.equations_), model.predict_interval(np.ones((2, 2))), model.latex_table()
 
 
 class Campaign(File):

@@ -127,8 +127,11 @@ def use(path):
         back = SymbolicRegressor.load(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # scikit-learn's, about names of columns
-            back.predict(np.ones((2, 2)))
-        return str(back.equations_), back.sympy(), back.constants(), repr(back)
+            for i in range(len(back.expressions_)):
+                back.predict(np.ones((2, 2)), index=i), back.constants(i), back.latex(i), back.source("c", i)
+                back.predict_interval(np.ones((2, 2)), index=i)
+            back.latex_table()
+        return str(back.equations_), back.sympy(), repr(back)
     except (SymnumError, ValueError):
         return None
 
@@ -146,8 +149,9 @@ def test_every_entry_of_a_model_with_every_wrong_value(saved, tmp_path):
         ("expressions", 0, "prefix"),
     ]
     places += [("expressions", 0, "names"), ("uncertainties", 0), ("uncertainties", 0, "covariance")]
+    places += [("uncertainties", 0, k) for k in ("fitted", "noise", "freedom")]
     for place in places:
-        for wrong in WRONG:
+        for wrong in [*WRONG, [5], [-9], [0, 0]]:
             data = json.loads(json.dumps(saved))
             inner = data
             for key in place[:-1]:
