@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from fractions import Fraction
 
 import mpmath
 import numpy as np
@@ -11,6 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from symnum.expressions import OPERATORS, Expression
+from symnum.expressions._nodes import (
+    NUMBER,
+    PRODUCT,
+    SUM,
+    VARIABLE,
+    common_factor,
+    content,
+    leading_sign,
+    rational,
+)
 from symnum.expressions.canonical import canonical
 
 NAMES = ("x", "y", "z")
@@ -261,3 +273,42 @@ def test_coefficients_too_large_for_a_float_are_no_error():
     e = Expression.parse("1e200*(1e200*x*y) + x**2 + y**2", NAMES)
     point = np.array([[1e-150, 3e-140, 0.0]])
     np.testing.assert_allclose(canonical(e).evaluate(point), e.evaluate(point), rtol=1e-12)
+
+
+# ------------------------------------------------------------------------------------------ its parts
+@pytest.mark.parametrize("fraction", [Fraction(1, 3), Fraction(-2, 7), Fraction(1, 10), Fraction(999, 1000)])
+def test_a_float_stands_for_the_simplest_fraction_that_rounds_to_it(fraction):
+    assert rational(float(fraction)) == fraction
+
+
+@pytest.mark.parametrize("value", [math.pi, 1e-12, 0.1234567890123, 1.0000000000000002, 5e-324])
+def test_other_floats_stand_for_their_shortest_decimal(value):
+    assert rational(value) == Fraction(repr(value))
+    assert float(rational(value)) == value
+
+
+A, B, C, D = ((VARIABLE, i) for i in range(4))
+
+
+def test_signs_and_contents_of_nodes():
+    assert [leading_sign((NUMBER, v)) for v in (-2, 0, 3)] == [-1, 1, 1]
+    assert [leading_sign((SUM, ((A, c), (B, 1)), 0)) for c in (-2, 2)] == [-1, 1]
+    half = Fraction(1, 2)
+    assert content((SUM, ((A, half), (B, -half)), 0)) == half
+    assert content((SUM, ((A, half), (B, half)), half)) == half
+    assert content((SUM, ((A, half), (B, half)), 3)) == 1
+    assert content((SUM, ((A, 2), (B, 4)), 6)) == 2
+    assert content((SUM, ((A, 4), (B, 6)), 0)) == 1  # 2*(2*a + 3*b) is longer
+
+
+def test_a_common_factor_divides_every_term():
+    ab, ac, bd = ((PRODUCT, ((p, 1), (q, 2))) for p, q in ((A, B), (A, C), (B, D)))
+    assert common_factor(((ab, 1), (ac, 1))) == {A: 1}
+    assert common_factor(((ab, 1), (ac, 1), (bd, 1))) == {}
+    assert common_factor(((ab, 1), (bd, 3))) == {B: 1}
+    assert common_factor(((ab, 1), ((PRODUCT, ((A, -1), (B, 3))), 1))) == {B: 2}
+
+
+def test_a_formula_with_an_undefined_part_keeps_its_form():
+    e = Expression.parse("exp(x1*sqrt(2.0)) + log(-1)*x0 + 2*(3 + x1)")
+    assert str(canonical(e)) == "2*(x1 + 3) + (exp(x1*1.4142135623730951) + x0*log(-1))"

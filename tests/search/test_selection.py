@@ -12,6 +12,7 @@ from symnum.expressions import Expression
 from symnum.problem import Problem
 from symnum.search.budget import Budget
 from symnum.search.candidate import Candidate, HallOfFame
+from symnum.search.losses import make_loss
 from symnum.search.selection import RULES, scores, select
 
 RNG = np.random.default_rng(0)
@@ -147,3 +148,47 @@ def test_each_rule_looks_at_its_own_number():
 
 def test_bic_of_a_target_of_zeros():
     assert select([made(1, 0.0), made(2, 0.0)], "bic", 10, 0.0) == 0
+
+
+def test_losses_on_some_rows_are_weighted_means():
+    w, y = RNG.uniform(0, 2, 200), TRUTH + RNG.normal(size=200)
+    hall = HallOfFame(Problem(X, y, ("a", "b"), weights=w))
+    assert hall.scale == pytest.approx(np.sqrt(np.sum(w * y**2) / np.sum(w)))
+    assert hall.spread == pytest.approx(np.cov(y, aweights=w, ddof=0))
+    e, rows = Expression.parse("3*a**2", ("a", "b")), np.arange(0, 200, 7)
+    error = (TRUTH - y) ** 2
+    assert hall.loss(e) == pytest.approx(np.average(error, weights=w))
+    assert hall.loss(e, rows) == pytest.approx(np.average(error[rows], weights=w[rows]))
+
+
+def test_a_front_ends_where_errors_are_rounding():
+    """Losses of 1e-28 of the mean square are float64's: 1e-14 of the size of the target."""
+    y = 1 + 0.01 * np.sign(X[:, 0] - 2.5)
+    for losses, kept in [((5e-30, 1e-31), 1), ((5e-27, 1e-31), 2), ((1e-9, 1e-9 * (1 - 1e-10)), 1)]:
+        hall = hall_of(y)
+        hall.best = {1: made(1, losses[0]), 3: made(3, losses[1])}
+        assert len(hall.front()) == kept
+
+
+@pytest.mark.parametrize(
+    ("rows", "text", "outliers", "exact"),
+    [
+        (20, "3*a**2", 8, True),
+        (20, "3*a**2", 9, False),  # 55 % is a little more than chance
+        (19, "3*a**2", 5, False),
+        (20, "3*a**2 + 0.5*b", 0, True),  # exact everywhere: nothing to be doubted
+        (20, "3*a**2 + 0.5*b", 8, False),  # too long for so few rows
+        (40, "3*a**2 + 0.5*b", 16, True),
+    ],
+)
+def test_exact_on_most_rows_is_exact_for_a_robust_loss(rows, text, outliers, exact):
+    e = Expression.parse(text, ("a", "b"))
+    y = e.evaluate(X[:rows])
+    y[:outliers] += 5 + np.arange(outliers)
+    hall = HallOfFame(Problem(X[:rows], y, ("a", "b")), loss=make_loss("absolute", X[:rows], y))
+    hall.add(e)
+    assert (hall.exact() is not None) == exact
+    if outliers:
+        squared = HallOfFame(Problem(X[:rows], y, ("a", "b")))
+        squared.add(e)
+        assert squared.exact() is None

@@ -106,6 +106,13 @@ def test_snapping_leaves_other_numbers():
     values = np.random.default_rng(1).uniform(0.1, 10, 200)
     assert sum(snap(float(v)) != v for v in values) == 0
     assert snap(0.0) == 0.0
+    assert snap(np.inf) == np.inf
+
+
+def test_snapping_is_relative_to_the_size():
+    assert snap(0.02 * (1 + 2e-8)) != 0.02
+    assert snap(0.02 * (1 + 2e-10)) == 0.02
+    assert snap(1e6 * (1 + 5e-10)) == 1e6
 
 
 @pytest.mark.parametrize(
