@@ -7,14 +7,24 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from symnum.exceptions import InvalidInput
 from symnum.expressions.expression import Expression
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 FORMAT, VERSION = "symnum-model", 1
+_TABLES: dict[str, dict[str, type]] = {
+    "equations": {"complexity": int, "loss": float, "score": float, "r2": float},
+    "ledger": {"stage": str, "seconds": float, "evaluations": int, "found": int, "best_loss": float},
+    "history": {"seconds": float, "evaluations": int, "stage": str, "complexity": int, "loss": float,
+                "r2": float, "bits": float, "equation": str},
+}  # fmt: skip
+"""Columns that are read of a model's tables."""
 
 
 def writable_folder(path: Path, called: str, instead: str) -> Path:
@@ -148,7 +158,6 @@ def read_model(
 
 
 def _build(cls: type, data: dict[str, Any]) -> Any:
-    import pandas as pd
 
     model = cls(**data["params"])
     model.n_features_in_ = data["n_features_in"]
@@ -159,16 +168,18 @@ def _build(cls: type, data: dict[str, Any]) -> Any:
         model._collect()
         return model
     model.expressions_ = [Expression.from_dict(e) for e in data["expressions"]]
-    model.equations_ = pd.DataFrame(data["equations"])
-    model.ledger_ = pd.DataFrame(data["ledger"])
-    # Models of earlier versions have no history.
-    model.history_, model.seconds_ = pd.DataFrame(data.get("history", {})), data.get("seconds")
+    # Models of earlier versions have no history, and their ledger may be empty.
+    made = {name: _table(data.get(name, {}), kinds) for name, kinds in _TABLES.items()}
+    model.equations_, model.ledger_, model.history_ = made["equations"], made["ledger"], made["history"]
+    model.seconds_ = None if data.get("seconds") is None else float(data["seconds"])
     model.best_index_, model.stop_reason_ = data["best_index"], data["stop_reason"]
     model.units_ = tuple(data["units"]) if data["units"] else None
     model.n_rows_ = data["n_rows"]
     model._next_seed = data.get("next_seed")
     model._read_uncertainties(data.get("uncertainties"))
     count = len(model.expressions_)
+    if type(model.best_index_) is not int or type(model.n_features_in_) is not int:
+        raise TypeError("best_index or n_features_in is no whole number")
     if not 0 <= model.best_index_ < count or len(model.equations_) != count:
         raise ValueError(f"{count} formulas, {len(model.equations_)} rows, row {model.best_index_} selected")
     if model.units_ is not None and len(model.units_) != model.n_features_in_ + 1:
@@ -177,11 +188,25 @@ def _build(cls: type, data: dict[str, Any]) -> Any:
         raise TypeError("next_seed is no whole number")
     if not isinstance(model.n_rows_, int) or not isinstance(model.stop_reason_, str):
         raise TypeError("n_rows or stop_reason is of another kind")
-    for name, kind in {"complexity": int, "loss": float, "score": float, "r2": float}.items():
-        model.equations_[name] = model.equations_[name].to_numpy(dtype=kind)
     if any(len(e.names) != model.n_features_in_ for e in model.expressions_):
         raise ValueError("formulas and columns differ")
+    # What is shown is what is computed, whatever the file calls it.
+    model.equations_["equation"] = [str(e) for e in model.expressions_]
+    model.equations_["selected"] = [i == model.best_index_ for i in range(count)]
     return model
+
+
+def _table(stored: Any, kinds: dict[str, type]) -> pd.DataFrame:
+    """Table of a file with its columns brought to their kinds; whatever that raises is damage."""
+    import pandas as pd
+
+    table = pd.DataFrame(stored)
+    for name, kind in kinds.items() if len(table.columns) else ():
+        if kind is not str:
+            table[name] = table[name].to_numpy(dtype=kind)
+        elif not all(isinstance(v, str) for v in table[name]):
+            raise TypeError(f"{name!r} holds something else than text")
+    return table
 
 
 def _spelled(value: Any) -> Any:

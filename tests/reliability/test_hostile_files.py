@@ -136,7 +136,21 @@ def use(path):
         return None
 
 
-WRONG: list = [None, True, -1, 3, 10**30, 1e308, float("nan"), float("inf"), "", "x0", "__import__('os')"]
+WRONG: list = [
+    None,
+    True,
+    -1,
+    3,
+    1.0,
+    2.5,
+    10**30,
+    1e308,
+    float("nan"),
+    float("inf"),
+    "",
+    "x0",
+    "__import__('os')",
+]
 WRONG += [[], {}, [[]], ["a"] * 3, {"a": 1}, [None] * 3, [1e400] * 3]
 
 
@@ -161,6 +175,18 @@ def test_every_entry_of_a_model_with_every_wrong_value(saved, tmp_path):
             inner[place[-1]] = wrong
             path.write_text(json.dumps(data))
             use(path)
+
+
+def test_a_table_shows_the_formulas_that_are_computed(saved, tmp_path):
+    """A file cannot show one formula and compute another."""
+    path = tmp_path / "m.json"
+    saved = json.loads(json.dumps(saved))
+    saved["equations"]["equation"] = ["x0"] * len(saved["expressions"])
+    saved["equations"]["selected"] = [True] * len(saved["expressions"])
+    path.write_text(json.dumps(saved))
+    back = SymbolicRegressor.load(path)
+    assert back.equations_["equation"].tolist() == [str(e) for e in back.expressions_] != ["x0"]
+    assert np.flatnonzero(back.equations_["selected"]).tolist() == [saved["best_index"]]
 
 
 @pytest.mark.parametrize(
