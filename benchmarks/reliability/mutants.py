@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAIRS = {
     "symnum/search/selection.py": "tests/search/test_selection.py tests/search/test_mdl.py",
     "symnum/search/mdl.py": "tests/search/test_mdl.py",
-    "symnum/search/budget.py": "tests/search/test_budget.py",
+    "symnum/search/budget.py": "tests/search/test_budget.py tests/search/test_memory.py",
     "symnum/search/candidate.py": "tests/search/test_selection.py",
     "symnum/search/signs.py": "tests/search/test_signs.py",
     "symnum/search/snapping.py": "tests/search/test_solving.py",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from symnum.exceptions import InvalidInput
 from symnum.expressions import OPERATORS, Expression
-from symnum.expressions.equivalence import Equivalence, compare, is_recovery
+from symnum.expressions.equivalence import Equivalence, _inside, _outside, compare, is_recovery
 from symnum.expressions.tree_distance import tree_distance
 
 NAMES = ("x", "y", "z")
@@ -135,6 +135,23 @@ def test_columns_are_matched_by_name():
 def test_bad_bounds(bounds):
     with pytest.raises(InvalidInput, match="bounds"):
         verdict("x", "x", bounds)
+
+
+def test_points_of_a_range_over_orders_of_magnitude():
+    """Uniform points alone would leave all but the largest decade untested."""
+    low, high = np.array([1e-4, 1.0]), np.array([1e4, 5.0])
+    inside = _inside(np.random.default_rng(0), low, high, 4_000)
+    assert np.all((inside >= low) & (inside <= high))
+    assert 0.2 < np.mean(inside[:, 0] < 1) < 0.3
+    outside = _outside(np.random.default_rng(0), low, high, 4_000)
+    beyond = (outside < low) | (outside > high)
+    assert len(outside) == 4_000
+    assert np.all(np.any(beyond, axis=1))
+    assert np.all((outside[:, 1] >= -1) & (outside[:, 1] <= 7))
+    # Half of the points are drawn over 16 decades, of which a quarter lie below the box.
+    assert 0.05 < np.mean((outside[:, 0] > 0) & (outside[:, 0] < 1e-4)) < 0.3
+    assert np.mean(outside[:, 1] < 1) > 0.1
+    assert _outside(np.random.default_rng(0), high, high, 10).shape == (0, 2)
 
 
 def test_busy_sympy_gives_unknown():

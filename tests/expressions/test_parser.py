@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from symnum.exceptions import InvalidInput, ParseError, SymnumError
 from symnum.expressions import OPERATORS, Expression
+from symnum.expressions.parser import parse
 
 
 # ---------------------------------------------------------------- round trips
@@ -269,3 +270,32 @@ def test_any_tokens_are_read_or_refused(tokens):
     np.testing.assert_array_equal(
         e.evaluate(points(4)), Expression.parse(str(e), e.names).evaluate(points(4))
     )
+
+
+def test_functions_are_no_columns_wherever_they_stand():
+    assert Expression.parse("x0 + cot(x1) + sec(x0)*ln(x1)").names == ("x0", "x1")
+
+
+@pytest.mark.parametrize("call", ["max(x0, ", "x0**(", "max(1, sin("])
+def test_deep_second_arguments_are_refused(call):
+    text = call * 160 + "x0" + ")" * 160 * call.count("(")
+    with pytest.raises(ParseError, match="nested"):
+        Expression.parse(text)
+
+
+@pytest.mark.parametrize("count", [1, 12, 13])
+def test_an_unknown_variable_is_told_some_columns(count):
+    names = [f"c{i}" for i in range(count)]
+    with pytest.raises(ParseError) as refused:
+        Expression.parse("q", names)
+    assert all(name in str(refused.value) for name in names[:12])
+    assert ("..." in str(refused.value)) == (count > 12)
+    assert "c12" not in str(refused.value)
+
+
+def test_functions_beyond_the_table_get_all_their_arguments():
+    functions = {"f": lambda args: args[0] * args[1] - args[2]}
+    found = parse("2*f(a + 1, f(a, 2.5, b), b) - 0.5", ("a", "b"), functions)
+    X = np.random.default_rng(0).uniform(1, 2, (20, 2))
+    a, b = X.T
+    np.testing.assert_allclose(found.evaluate(X), 2 * ((a + 1) * (a * 2.5 - b) - b) - 0.5, rtol=1e-14)
