@@ -48,9 +48,11 @@ class SymbolicRegressor(Uncertainties, RegressorMixin, BaseEstimator):
     ----------
     search : str or object, default "auto"
         "auto", "enumerate", "genetic", "operon", "pysr", "dysymnet", "snip", "snip-latent", "tpsr", or an
-        object with ``run(problem, budget, rng, hall, ledger)``.
+        object with ``run(problem, budget, rng, hall, ledger)`` and, if it has to load something first,
+        ``prepare()``.
     max_time : float or None, default 60
-        Wall-clock seconds; most problems end earlier, when an exact formula was found.
+        Wall-clock seconds; most problems end earlier, when an exact formula was found. The clock starts when
+        torch and weights are loaded, which searches with networks need: seconds, once in a process.
     max_evals : int or None, default None
         Expressions formed. With ``max_time=None`` the same seed gives the same table for any `n_jobs`.
     max_memory : float or str, optional
@@ -255,6 +257,8 @@ class SymbolicRegressor(Uncertainties, RegressorMixin, BaseEstimator):
         return self
 
     def _run(self, problem: Problem, settings: Settings, room: float | None) -> None:
+        if hasattr(settings.backend, "prepare"):
+            settings.backend.prepare()
         budget = Budget(self._seconds(len(problem.y)), self.max_evals, room=room).start()
         rng = generator(self._seed())
         self._next_seed: int | None = next_seed(rng)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -198,3 +200,21 @@ def test_forms_of_the_front_agree_with_predict(given_search):
     assert "e-" not in table
     torch = pytest.importorskip("torch")
     np.testing.assert_allclose(first.pytorch()(torch.tensor(X)).detach(), first.predict(X), rtol=1e-12)
+
+
+def test_the_clock_starts_when_a_search_is_prepared(given_search):
+    """Loading torch takes seconds in a new process; a short limit had nothing left to search with."""
+
+    class Prepared(given_search):
+        loaded = False
+
+        def prepare(self):
+            time.sleep(0.6)
+            self.loaded = True
+
+    X = np.arange(1.0, 21).reshape(-1, 1)
+    search = Prepared("x0", "2*x0")
+    model = SymbolicRegressor(search=search, max_time=0.5).fit(X, 2 * X[:, 0])
+    assert search.loaded
+    assert str(model.expression_) == "2*x0"
+    assert model.seconds_ < 0.5

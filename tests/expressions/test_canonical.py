@@ -306,6 +306,9 @@ def test_a_common_factor_divides_every_term():
     assert common_factor(((ab, 1), (ac, 1))) == {A: 1}
     assert common_factor(((ab, 1), (ac, 1), (bd, 1))) == {}
     assert common_factor(((ab, 1), (bd, 3))) == {B: 1}
+    root = (PRODUCT, ((A, Fraction(1, 2)), (C, 1)))
+    assert common_factor(((root, 1), (ab, 1))) == {A: Fraction(1, 2)}
+    assert common_factor(((root, 1), ((PRODUCT, ((A, -1), (D, 1))), 1))) == {}
     assert common_factor(((ab, 1), ((PRODUCT, ((A, -1), (B, 3))), 1))) == {B: 2}
 
 

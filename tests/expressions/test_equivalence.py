@@ -137,6 +137,13 @@ def test_bad_bounds(bounds):
         verdict("x", "x", bounds)
 
 
+@pytest.mark.parametrize("factor", [-1, 2, 3])
+def test_whole_multiples_are_told_apart(factor):
+    """The error is then a whole multiple of the truth itself."""
+    found = verdict(f"{factor}*x*y", "x*y")
+    assert (found.numeric_in, found.numeric_out, found.recovered) == (False, False, False)
+
+
 def test_points_of_a_range_over_orders_of_magnitude():
     """Uniform points alone would leave all but the largest decade untested."""
     low, high = np.array([1e-4, 1.0]), np.array([1e4, 5.0])

@@ -105,7 +105,7 @@ def test_images_of_single_operators_are_tight(call, expected):
 
 
 def test_the_box_is_wider_than_the_data_but_keeps_signs():
-    X = np.array([[-1.0, 0.01, 0.0, -3.0], [1.0, 10.0, 5.0, -0.1]])
+    X = np.array([[-1.0, 0.01, 0.0, -3.0, 5.0, -10.0, -2.0], [1.0, 10.0, 5.0, -0.1, 10.0, -5.0, 0.0]])
     box = box_of(X)
-    assert box.low == pytest.approx([-1.2, 0.005, 0.0, -3.29])
-    assert box.high == pytest.approx([1.2, 10.999, 5.5, -0.05])
+    assert box.low == pytest.approx([-1.2, 0.005, 0.0, -3.29, 4.5, -10.5, -2.2])
+    assert box.high == pytest.approx([1.2, 10.999, 5.5, -0.05, 10.5, -4.5, 0.0])

@@ -89,6 +89,7 @@ def test_costs_change_complexity_and_sizes():
         ({"costs": [1]}, "operator: ..."),
         ({"nesting": {"sin": {"cos": -1}}}, "nested_constraints of sin"),
         ({"sizes": {"pow": (1, 2, 3)}}, "constraints of pow"),
+        ({"sizes": {"pow": (1,)}}, "constraints of pow"),
         ({"sizes": {"sin": -2}}, "constraints of sin"),
         ({"depth": 1.5}, "max_depth"),
     ],

@@ -13,6 +13,7 @@ from symnum.problem import Problem
 from symnum.search.budget import Budget
 from symnum.search.candidate import Candidate, HallOfFame
 from symnum.search.losses import make_loss
+from symnum.search.rules import make_rules
 from symnum.search.selection import RULES, scores, select
 
 RNG = np.random.default_rng(0)
@@ -168,6 +169,10 @@ def test_a_front_ends_where_errors_are_rounding():
         hall = hall_of(y)
         hall.best = {1: made(1, losses[0]), 3: made(3, losses[1])}
         assert len(hall.front()) == kept
+    robust = HallOfFame(Problem(X, y, ("a", "b")), loss=make_loss("absolute", X, y))
+    for losses, kept in [((5e-15, 1e-16), 1), ((5e-14, 1e-16), 2)]:
+        robust.best = {1: made(1, losses[0]), 3: made(3, losses[1])}
+        assert len(robust.front()) == kept
 
 
 @pytest.mark.parametrize(
@@ -192,3 +197,24 @@ def test_exact_on_most_rows_is_exact_for_a_robust_loss(rows, text, outliers, exa
         squared = HallOfFame(Problem(X[:rows], y, ("a", "b")))
         squared.add(e)
         assert squared.exact() is None
+
+
+def test_dear_operators_count_like_more_of_them():
+    y = TRUTH + RNG.normal(size=200)
+    dear = HallOfFame(Problem(X, y, ("a", "b")), rules=make_rules(None, {"sin": 4}, None, None, None))
+    e = Expression.parse("3*a**2 + sin(b)", ("a", "b"))
+    plain, costly = hall_of(y, str(e)).best[e.complexity], dear.add(e)
+    assert costly.complexity == plain.complexity + 3
+    assert costly.bits == pytest.approx(plain.bits + 4 * 3)
+
+
+@pytest.mark.parametrize(("factor", "hopeless"), [(1.4, False), (1.6, True)])
+def test_hopeless_is_half_as_long_again_as_bad_and_twice_as_long(factor, hopeless):
+    """The loss of 3*a**2 + c is the variance of the noise and c squared."""
+    y = TRUTH + np.where(np.arange(200) % 2 == 0, 1.0, -1.0)
+    hall = hall_of(y)
+    hall.best = {2: made(2, 1.0)}
+    longer = Expression.parse(f"3*a**2 + {np.sqrt(factor - 1):.6f}", ("a", "b"))
+    assert hall._hopeless(longer) == hopeless
+    hall.best = {5: made(5, 1e-3)}
+    assert not hall._hopeless(longer)

@@ -102,6 +102,14 @@ def test_snapping_finds_simple_numbers(value, simple):
     assert snap(value * (1 + 3e-11)) == pytest.approx(simple, rel=1e-15)
 
 
+@pytest.mark.parametrize("factor", ["pi", "pi**2", "sqrt(2)", "sqrt(3)", "sqrt(pi)", "sqrt(2*pi)"])
+def test_snapping_knows_named_factors_and_their_inverses(factor):
+    named = float(Expression.parse(factor).evaluate(np.zeros((1, 0)))[0])
+    for value in (3 * named / 7, 5 * named, 3 / named):
+        if factor not in ("sqrt(2)", "sqrt(3)") or value > 1:
+            assert snap(value * (1 + 3e-11)) == pytest.approx(value, rel=1e-15)
+
+
 def test_snapping_leaves_other_numbers():
     values = np.random.default_rng(1).uniform(0.1, 10, 200)
     assert sum(snap(float(v)) != v for v in values) == 0

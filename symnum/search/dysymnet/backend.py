@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -77,6 +78,21 @@ class DySymNetSearch:
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Constructor parameters, as scikit-learn wants them."""
         return {n: getattr(self, n) for n in ("operators", "n_jobs", "preset", "device")}
+
+    def prepare(self) -> None:
+        """Load torch, which takes seconds in a new process; called before the clock starts.
+
+        Raises
+        ------
+        MissingExtra
+            Without torch.
+        """
+        if reason := missing():
+            raise MissingExtra(f"search='dysymnet' cannot run: {reason}")
+        import torch
+
+        importlib.import_module("symnum.search.dysymnet.epochs")
+        torch.optim.Adam([torch.zeros(1)])  # the first optimiser loads half of it
 
     def run(self, problem: Problem, budget: Budget, rng: np.random.Generator, hall: HallOfFame,
             ledger: list[Stage]) -> Iterator[Candidate]:  # fmt: skip

@@ -58,6 +58,23 @@ class _DecoderSearch:
         """Constructor parameters, as scikit-learn wants them."""
         return {n: getattr(self, n) for n in self.parameters}
 
+    def prepare(self) -> None:
+        """Load libraries and network, seconds in a new process; called before the clock starts.
+
+        Raises
+        ------
+        MissingExtra
+            Without torch.
+        WeightsNotFound
+            Naming the places looked at.
+        InvalidInput
+            For an unknown device or damaged weights.
+        """
+        self._ready()
+        from symnum.search.snip.sampling import load
+
+        load(self.weights, self.device)
+
     def _ready(self) -> None:
         if lacking := _packages():
             raise MissingExtra(f"search={self.name!r} cannot run: {lacking}")
