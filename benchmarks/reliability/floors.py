@@ -41,17 +41,17 @@ print("smoke test passed")
 
 
 def lowest(extras: list[str]) -> list[str]:
-    """Dependencies pinned to their lower bounds."""
+    """Dependencies pinned to their lower bounds; an extra may need a later version than the package alone."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     wanted = [*project["dependencies"], *(d for e in extras for d in project["optional-dependencies"][e])]
-    pins = []
+    pins: dict[str, str] = {}
     for entry in wanted:
         match = re.fullmatch(r"([\w.-]+(?:\[[\w,]+\])?)>=([\w.]+)(?:,<[\w.]+)?", entry)
         if match and not match[1].startswith("symnum"):
-            pins.append(f"{match[1]}=={match[2]}")
+            pins[match[1]] = f"{match[1]}=={match[2]}"
         elif not entry.startswith("symnum"):
             raise SystemExit(f"{entry!r} has no lower bound")
-    return pins
+    return list(pins.values())
 
 
 def main() -> int:

@@ -44,7 +44,9 @@ def execute(task: Task) -> dict[str, Any]:
         data = prepare(problem, task.protocol, task.seed, task.noise, task.rows)
     except DataNotFound:
         # No method can be blamed for it, and the places looked at are of no interest to others.
-        return failure_row(task, "skipped", f"the table {problem.table} is not at hand", **known)
+        return failure_row(
+            task, "skipped", f"the table {problem.table} is in no folder of SYMNUM_DATA", **known
+        )
     known |= _described(problem, data)
     training = Training(
         data.X_train, data.y_train, data.names, task.max_time, task.n_jobs, task.seed, _units(problem, data),

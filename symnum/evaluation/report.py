@@ -56,7 +56,8 @@ def write_report(
     table = prepare(runs)
     if table.empty:
         raise InvalidInput(
-            f"all {len(runs)} runs in {str(source)!r} were skipped: there is nothing to report"
+            f"all {len(runs)} runs in {str(source)!r} were skipped, there is nothing to report; the first: "
+            f"{runs['message'].iloc[0] if len(runs) else 'none'}"
         )
     others = read_published(published)
     parts = list(groups(table))

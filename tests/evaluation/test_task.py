@@ -77,7 +77,7 @@ def test_failures_are_rows(monkeypatch, tmp_path):
     monkeypatch.setenv("SYMNUM_DATA", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     row = run_task(Task("linear", "blackbox/1027_ESL"))
-    assert (row["status"], row["message"]) == ("skipped", "the table 1027_ESL is not at hand")
+    assert (row["status"], row["message"]) == ("skipped", "the table 1027_ESL is in no folder of SYMNUM_DATA")
 
 
 def test_messages_hold_no_places_of_this_machine(tmp_path):
