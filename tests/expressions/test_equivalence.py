@@ -158,6 +158,7 @@ def test_points_of_a_range_over_orders_of_magnitude():
     # Half of the points are drawn over 16 decades, of which a quarter lie below the box.
     assert 0.05 < np.mean((outside[:, 0] > 0) & (outside[:, 0] < 1e-4)) < 0.3
     assert np.mean(outside[:, 1] < 1) > 0.1
+    assert np.mean(np.all(outside <= high, axis=1)) > 0.1
     assert _outside(np.random.default_rng(0), high, high, 10).shape == (0, 2)
 
 
