@@ -29,12 +29,12 @@ PIECES = [
 
 def refused_or(job: Callable[[], object], seconds: float = 1.0) -> object:
     """What the job gives, or None when it is refused as documented; any other error, or slowness, fails."""
-    began = time.process_time()
+    began = time.thread_time()
     try:
         made = job()
     except InvalidInput:
         made = None
-    assert time.process_time() - began < seconds
+    assert time.thread_time() - began < seconds
     return made
 
 
@@ -84,10 +84,10 @@ def test_long_text_takes_no_longer_than_a_second(text):
 
 def test_long_formulas_are_written_and_read_in_linear_time():
     e = Expression.parse("+".join(["x0"] * 9_000))
-    began = time.process_time()
+    began = time.thread_time()
     assert Expression.from_dict(e.to_dict()) == e
     assert Expression.parse(str(e)) == e
-    assert time.process_time() - began < 4
+    assert time.thread_time() - began < 4
 
 
 def test_prefix_of_two_and_one_arguments_keeps_their_order():
@@ -115,11 +115,11 @@ def test_prefix_of_two_and_one_arguments_keeps_their_order():
     ids=range(12),
 )
 def test_expressions_of_odd_json(data, says):
-    began = time.process_time()
+    began = time.thread_time()
     with pytest.raises(InvalidInput, match=says) as caught:
         Expression.from_dict(data)
     assert len(str(caught.value)) < 1_000
-    assert time.process_time() - began < 1
+    assert time.thread_time() - began < 1
 
 
 @pytest.mark.parametrize("codes", [[-(2**62)], [-40_000], [2**70], [1.5], ["add"], [None], [True]])
@@ -167,9 +167,9 @@ def test_powers_of_powers_stay_small():
     """Exact arithmetic on (1.1e300**8)**8... would take all memory there is."""
     for depth in (5, 20, 60):
         e = Expression.parse("(" * depth + "1.1e300" + "**8)" * depth + "*x0")
-        began = time.process_time()
+        began = time.thread_time()
         canonical(e)
-        assert time.process_time() - began < 1
+        assert time.thread_time() - began < 1
 
 
 def test_sums_of_constants_beyond_float64_keep_their_form():
