@@ -27,6 +27,8 @@ JUDGED_ROWS = 20_000
 VERIFYING = 1.5e-6
 """Seconds a row that judging a front on all rows takes, about."""
 _CHUNK = 100_000
+_LARGEST = 1e150
+"""Error whose square is still a float64."""
 
 Floats = NDArray[np.float64]
 
@@ -36,6 +38,10 @@ def fit_rows(problem: Problem, most: int = FIT_ROWS) -> NDArray[np.int64]:
     n = len(problem.y)
     rows = np.arange(n) if problem.weights is None else np.flatnonzero(problem.weights > 0)
     return rows if len(rows) <= most else np.sort(np.random.default_rng(n).permutation(rows)[:most])
+
+
+_LARGEST = 1e150
+"""Error whose square is still a float64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +152,10 @@ class HallOfFame:
         return self._bits(canonical(e), loss) if np.isfinite(loss) else np.inf
 
     def _bits(self, e: Expression, loss: float) -> float:
-        bits = description_length(e, self.row_loss.error(loss) ** 2, self.rows, self.scale)
+        error = self.row_loss.error(loss)
+        if error > _LARGEST:
+            return np.inf
+        bits = description_length(e, error**2, self.rows, self.scale)
         if self.problem.units is not None:
             bits += unit_bits(e, self.problem.units)
         # Dearer operators are like more of them.

@@ -218,3 +218,12 @@ def test_hopeless_is_half_as_long_again_as_bad_and_twice_as_long(factor, hopeles
     assert hall._hopeless(longer) == hopeless
     hall.best = {5: made(5, 1e-3)}
     assert not hall._hopeless(longer)
+
+
+def test_errors_whose_square_is_no_float_are_judged():
+    """With an absolute loss the error itself is a number: its square ended the fit."""
+    hall = HallOfFame(Problem(X, TRUTH, ("a", "b")), loss=make_loss("absolute", X, TRUTH))
+    hall.add(Expression.parse("1e200*a", ("a", "b")))
+    hall.add(Expression.parse("3*a**2", ("a", "b")))
+    assert hall.exact() is not None
+    assert str(hall.front()[-1].expression) == "3*a**2"
