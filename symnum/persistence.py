@@ -158,7 +158,6 @@ def read_model(
 
 
 def _build(cls: type, data: dict[str, Any]) -> Any:
-
     model = cls(**data["params"])
     model.n_features_in_ = data["n_features_in"]
     if data["feature_names_in"]:

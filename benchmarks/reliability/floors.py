@@ -69,10 +69,12 @@ def main() -> int:
             given.extra = sorted({*given.extra, "eval"})
         pins = [] if given.newest else lowest(given.extra)
         if given.tests:
-            pins += ["pytest", "pytest-xdist", "pytest-timeout", "hypothesis", "jupytext", "hatchling", "-e"]
+            pins += ["pytest", "pytest-xdist", "pytest-timeout", "hypothesis", "jupytext", "hatchling"]
         target = f"{ROOT}[{','.join(given.extra)}]" if given.extra else str(ROOT)
         install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*install, *(["--upgrade"] if given.newest else []), *pins, target], check=True)
+        upgrade = ["--upgrade"] if given.newest else []
+        # Tests of the installation want the package from this folder.
+        subprocess.run([*install, *upgrade, *pins, *(["-e"] if given.tests else []), target], check=True)
         print(subprocess.run([python, "-m", "pip", "freeze"], capture_output=True, text=True).stdout, end="")
         code = subprocess.run(
             [python, "-W", "error::DeprecationWarning:symnum", "-c", SMOKE], cwd=folder

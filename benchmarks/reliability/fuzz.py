@@ -19,9 +19,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from fuzz_targets import TARGETS, Finding, Target
+from fuzz_targets import ROOT, TARGETS, Finding, Target
 
-ROOT = Path(__file__).resolve().parents[2]
 SLOW = 1.0
 BATCH = {"parse": 5_000, "tokens": 5_000, "prefix": 5_000, "units": 5_000}
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-CORPUS = Path(__file__).resolve().parents[2] / "tests" / "reliability" / "corpus"
+ROOT = Path(__file__).resolve().parents[2]
+CORPUS = ROOT / "tests" / "reliability" / "corpus"
 FUNCTIONS = (
     "add sub mul div pow min max neg inv abs sign sqrt square cube exp log sin cos tan cot sec".split()
 )
@@ -272,8 +273,8 @@ class Campaign(File):
 
     def __init__(self) -> None:
         super().__init__()
-        configs = Path(__file__).resolve().parents[2] / "eval" / "configs"
-        self.seeds = [p.read_text(encoding="utf-8") for p in sorted(configs.glob("*.yaml"))]
+        configs = sorted((ROOT / "eval" / "configs").glob("*.yaml"))
+        self.seeds = [p.read_text(encoding="utf-8") for p in configs]
         self.seeds += [
             "a: &a [x, *a]",
             "name: [[[]]]",

@@ -40,10 +40,6 @@ def fit_rows(problem: Problem, most: int = FIT_ROWS) -> NDArray[np.int64]:
     return rows if len(rows) <= most else np.sort(np.random.default_rng(n).permutation(rows)[:most])
 
 
-_LARGEST = 1e150
-"""Error whose square is still a float64."""
-
-
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A formula with how well it fits.

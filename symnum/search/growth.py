@@ -239,9 +239,11 @@ class Growth:
             for kind, column in ((-1, weight), (-2, weight * node_values[at])):
                 rest = column - basis @ (basis.T @ column)
                 size = float(rest @ rest)
-                gained = float(rest @ residual) * (float(rest @ residual) / size) if size > 0 else 0.0
-                if size > 1e-6 * float(column @ column) and np.isfinite(gained):
-                    found.append((total - gained, 2, at, kind))
+                if size > 1e-6 * float(column @ column):
+                    shared = float(rest @ residual)
+                    gained = shared * (shared / size)  # the square itself may be beyond float64
+                    if np.isfinite(gained):
+                        found.append((total - gained, 2, at, kind))
         found = [f for f in found if len(codes) + f[1] <= self.most + 4 and f[0] < total * (1 - 1e-4)]
         return [self._insert(program, at, g) for _, _, at, g in _spread(found)]
 

@@ -35,7 +35,8 @@ class Scaling:
         One a column, 1 where nothing is done.
     target : float
     known : dict
-        Formulas that were written in the given numbers before: a front is asked for with every new one.
+        Formulas that were written in the given numbers before, under the rules of the fit: a front is asked
+        for with every new one.
     """
 
     problem: Problem

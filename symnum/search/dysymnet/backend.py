@@ -87,8 +87,7 @@ class DySymNetSearch:
         MissingExtra
             Without torch.
         """
-        if reason := missing():
-            raise MissingExtra(f"search='dysymnet' cannot run: {reason}")
+        self._ready()
         import torch
 
         importlib.import_module("symnum.search.dysymnet.epochs")
@@ -105,8 +104,12 @@ class DySymNetSearch:
         InvalidInput
             For an unknown preset or device, or operators that no unit has.
         """
-        if reason := missing():
-            raise MissingExtra(f"search='dysymnet' cannot run: {reason}")
+        self._ready()
         from symnum.search.dysymnet.epochs import Epochs
 
         yield from Epochs(self, problem, budget, rng, hall, ledger).run()
+
+    @staticmethod
+    def _ready() -> None:
+        if reason := missing():
+            raise MissingExtra(f"search='dysymnet' cannot run: {reason}")

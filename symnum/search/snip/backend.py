@@ -126,12 +126,8 @@ class SNIPSearch(_DecoderSearch):
 
         Raises
         ------
-        MissingExtra
-            Without torch.
-        WeightsNotFound
-            Naming the places looked at.
-        InvalidInput
-            For an unknown device, operators without words, or damaged weights.
+        MissingExtra, WeightsNotFound, InvalidInput
+            As `prepare`; the last also for operators without words.
         """
         self._ready()
         if self.samples < 1:
